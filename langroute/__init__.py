@@ -1,0 +1,1 @@
+"""Per-step model routing for LangGraph and LangChain agents, under budgets that cannot be overspent."""

@@ -1,0 +1,143 @@
+"""The records of the books: what a ledger takes, keeps and returns.
+
+Money is integer nano-dollars (``*_nano``, ``nano_usd``), time is epoch seconds.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Purpose = Literal["general", "final_synthesis", "verification", "human_handoff"]
+RESERVED_PURPOSES: tuple[Purpose, ...] = ("final_synthesis", "verification", "human_handoff")
+
+Resource = Literal["dollars", "input_tokens", "output_tokens", "retries", "seconds"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """What a call sets aside or uses: money, tokens, and whether it is a retry."""
+
+    nano_usd: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    retries: int = 0
+
+    def __add__(self, other: "Amount") -> "Amount":
+        """Sum per resource."""
+        return Amount(
+            nano_usd=self.nano_usd + other.nano_usd,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            retries=self.retries + other.retries,
+        )
+
+    def __sub__(self, other: "Amount") -> "Amount":
+        """Difference per resource; may be negative."""
+        return Amount(
+            nano_usd=self.nano_usd - other.nano_usd,
+            input_tokens=self.input_tokens - other.input_tokens,
+            output_tokens=self.output_tokens - other.output_tokens,
+            retries=self.retries - other.retries,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The limits of one ledger scope; None means unlimited.
+
+    Attributes:
+        nano_usd: nano-dollars in all, reserves included.
+        input_tokens: input tokens in all.
+        output_tokens: output tokens in all.
+        retries: retries in all.
+        reserves: nano-dollars kept for each purpose, as pairs; their sum is at most ``nano_usd``.
+    """
+
+    nano_usd: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    retries: int | None = None
+    reserves: tuple[tuple[Purpose, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """The books of one scope at one moment.
+
+    Attributes:
+        scope: name of the scope, for example ``episode:42``.
+        limits: its limits.
+        spent: what settled calls used.
+        held: what open holds set aside.
+        used_nano: nano-dollars spent or held by purpose, as pairs.
+        calls: holds ever taken from the scope.
+        opened_at: epoch seconds when the scope was opened.
+        closed: whether the episode was finished; a closed scope takes no more holds.
+    """
+
+    scope: str
+    limits: Limits
+    spent: Amount = field(default_factory=Amount)
+    held: Amount = field(default_factory=Amount)
+    used_nano: tuple[tuple[Purpose, int], ...] = ()
+    calls: int = 0
+    opened_at: float = 0.0
+    closed: bool = False
+
+    @property
+    def used(self) -> Amount:
+        """Spent plus held."""
+        return self.spent + self.held
+
+    def reserve_left(self, purpose: Purpose) -> int:
+        """Nano-dollars still kept for a purpose: its reserve less what that purpose has spent or holds."""
+        kept = dict(self.limits.reserves).get(purpose, 0)
+        return max(0, kept - dict(self.used_nano).get(purpose, 0))
+
+    def available_nano(self, purpose: Purpose) -> int | None:
+        """Nano-dollars a call of this purpose may set aside: all that is left but the other purposes' reserves."""
+        if self.limits.nano_usd is None:
+            return None
+        others = sum(self.reserve_left(name) for name, _ in self.limits.reserves if name != purpose)
+        return max(0, self.limits.nano_usd - self.used.nano_usd - others)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldRequest:
+    """A call's worst case, to be set aside in every scope at once or in none.
+
+    Attributes:
+        id: unique id of the hold; taking the same id again changes nothing.
+        scopes: every scope it takes from, the episode first.
+        amount: the worst case.
+        purpose: which reserve it may open.
+        arm: name of the arm, for the books.
+        at: epoch seconds.
+    """
+
+    id: str
+    scopes: tuple[str, ...]
+    amount: Amount
+    purpose: Purpose = "general"
+    arm: str = ""
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the books: a hold and what became of it.
+
+    Attributes:
+        held: what was set aside.
+        settled: what was booked, or None while the hold is open.
+        worst_case: the worst case was booked because the truth was not known.
+    """
+
+    id: str
+    scopes: tuple[str, ...]
+    purpose: Purpose
+    arm: str
+    held: Amount
+    settled: Amount | None
+    worst_case: bool
+    at: float
+    settled_at: float | None

@@ -1,0 +1,116 @@
+"""Every error langroute raises, in one hierarchy.
+
+Messages say what was wrong, where (the field) and what to do about it. Numbers a program may want are typed fields.
+Errors of a provider are never wrapped: they reach the caller with their own type, with the hold settled.
+"""
+
+from decimal import Decimal
+
+
+class LangrouteError(Exception):
+    """Base of everything langroute raises."""
+
+
+class ConfigError(LangrouteError, ValueError):
+    """A setting is missing, unknown or contradicts another one.
+
+    Attributes:
+        field: dotted path of the setting, for example ``budget.total_dollars``; empty when no single field is to blame.
+    """
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+
+
+class PriceUnknown(ConfigError):
+    """A model has no price, so no budget could be promised for it."""
+
+
+class BudgetExceeded(LangrouteError):
+    """A call was refused before it was made, because its worst case did not fit.
+
+    Nothing was spent on the refused call.
+
+    Attributes:
+        scope: the ledger scope that was too tight, for example ``episode:42``.
+        resource: what ran out: ``dollars``, ``input_tokens``, ``output_tokens``, ``retries`` or ``seconds``.
+        limit: the limit of that scope, in the resource's unit (dollars are Decimal dollars).
+        spent: what was spent or held when the call was refused.
+        requested: what the call would have set aside.
+    """
+
+    def __init__(
+        self,
+        *,
+        scope: str,
+        limit: Decimal | int,
+        spent: Decimal | int,
+        requested: Decimal | int,
+        resource: str = "dollars",
+        hint: str = "",
+    ) -> None:
+        self.scope = scope
+        self.resource = resource
+        self.limit = limit
+        self.spent = spent
+        self.requested = requested
+        self.hint = hint
+        super().__init__(
+            f"{scope} has no room left: {resource} limit {limit}, spent or held {spent}, this call needs {requested}."
+            + (f" {hint}" if hint else "")
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by fields: the constructor takes keywords only."""
+        return (
+            _rebuild_budget_exceeded,
+            (self.scope, self.limit, self.spent, self.requested, self.resource, self.hint),
+        )
+
+
+def _rebuild_budget_exceeded(
+    scope: str, limit: Decimal | int, spent: Decimal | int, requested: Decimal | int, resource: str, hint: str
+) -> BudgetExceeded:
+    return BudgetExceeded(scope=scope, limit=limit, spent=spent, requested=requested, resource=resource, hint=hint)
+
+
+class NoArmAvailable(LangrouteError):
+    """No arm of the pool can make this call, for reasons other than money.
+
+    Attributes:
+        reasons: arm name to why it was ruled out.
+    """
+
+    def __init__(self, reasons: dict[str, str]) -> None:
+        self.reasons = dict(reasons)
+        told = "; ".join(f"{arm}: {why}" for arm, why in self.reasons.items())
+        super().__init__(f"no arm can make this call ({told}). Add a capable model to the pool or relax the call.")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by the reasons, not by the message."""
+        return (NoArmAvailable, (self.reasons,))
+
+
+class LedgerError(LangrouteError):
+    """The ledger was asked for something it cannot do (unknown scope, used after a fork, closed)."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The store behind the ledger does not answer, is full or is corrupt. Calls are refused: fail closed."""
+
+
+class JournalUnavailable(LangrouteError):
+    """The store behind the journal does not answer, is full or is corrupt."""
+
+
+class EpisodeNotFound(LangrouteError):
+    """No record of this episode is stored."""
+
+
+class ReplayError(LangrouteError):
+    """A stored decision cannot be replayed: its policy or version is not the one that made it."""
+
+
+class PolicyNotFitted(LangrouteError):
+    """A learned policy was used before it was trained or loaded."""

@@ -1,0 +1,195 @@
+"""Dollars as integers inside, Decimal or float at the edges.
+
+Inside, an amount of money is an ``int`` of nano-dollars (1e-9 dollars) and a rate an ``int`` of pico-dollars (1e-12
+dollars) per token, so $0.000001 per million tokens is the finest rate. One rounding rule keeps the promise that a
+settled call never exceeds its hold: costs round **up** to the next nano-dollar, once per call, after summing; limits
+round **down**.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
+
+from langroute.errors import ConfigError
+
+NANO_PER_DOLLAR = 1_000_000_000
+_PICO_PER_NANO = 1_000
+
+Dollars = float | int | str | Decimal
+
+
+def _decimal(value: Dollars, *, field: str) -> Decimal:
+    if isinstance(value, bool):
+        raise ConfigError(f"must be an amount of dollars, not {value!r}", field=field)
+    try:
+        amount = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    except (InvalidOperation, TypeError, ValueError) as exc:
+        raise ConfigError(f"must be an amount of dollars, not {value!r}", field=field) from exc
+    if not amount.is_finite():
+        raise ConfigError(f"must be a finite amount of dollars, not {value!r}", field=field)
+    if amount < 0:
+        raise ConfigError(f"must not be negative, got {value!r}", field=field)
+    return amount
+
+
+def limit_nano(value: Dollars, *, field: str = "dollars") -> int:
+    """Nano-dollars of a limit, rounded down so that a limit never grows.
+
+    Raises:
+        ConfigError: the value is negative, not finite or no number; the message names ``field``.
+    """
+    return int((_decimal(value, field=field) * NANO_PER_DOLLAR).to_integral_value(ROUND_FLOOR))
+
+
+def cost_nano(value: Dollars, *, field: str = "dollars") -> int:
+    """Nano-dollars of a cost, rounded up so that a cost never shrinks.
+
+    Raises:
+        ConfigError: the value is negative, not finite or no number; the message names ``field``.
+    """
+    return int((_decimal(value, field=field) * NANO_PER_DOLLAR).to_integral_value(ROUND_CEILING))
+
+
+def dollars(nano: int) -> Decimal:
+    """Exact dollars of an amount in nano-dollars."""
+    return Decimal(nano).scaleb(-9)
+
+
+def format_dollars(nano: int) -> str:
+    """Dollars for people: at least two decimals, and at least three significant digits for small amounts.
+
+    >>> format_dollars(1_500_000_000), format_dollars(80_000_000), format_dollars(123_456), format_dollars(0)
+    ('$1.50', '$0.08', '$0.000123', '$0.00')
+    """
+    sign, amount = ("-", dollars(-nano)) if nano < 0 else ("", dollars(nano))
+    if amount == 0:
+        return "$0.00"
+    places = max(2, 2 - amount.adjusted())
+    text = f"{amount:.{min(places, 9)}f}"
+    whole, _, fraction = text.partition(".")
+    return f"{sign}${whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def _rate(per_million: Dollars | None, *, field: str) -> int | None:
+    if per_million is None:
+        return None
+    return int((_decimal(per_million, field=field) * 1_000_000).to_integral_value(ROUND_CEILING))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """What one token costs, in pico-dollars per token.
+
+    Attributes:
+        input: an input token that no cache served.
+        output: an output token, reasoning included.
+        cache_read: an input token served from the provider's prompt cache.
+        cache_write: an input token written to the provider's prompt cache.
+    """
+
+    input: int
+    output: int
+    cache_read: int
+    cache_write: int
+
+    @property
+    def dearest_input(self) -> int:
+        """The most that an input token can cost, whatever the cache does."""
+        return max(self.input, self.cache_read, self.cache_write)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Price:
+    """The price list of one model.
+
+    Args:
+        input_per_million: dollars per million input tokens.
+        output_per_million: dollars per million output tokens (reasoning tokens are output tokens).
+        cached_input_per_million: dollars per million input tokens read from the prompt cache; as input when left out.
+        cache_write_per_million: dollars per million input tokens written to the cache; as input when left out.
+        above: price lists that hold for the whole call once its input exceeds a number of tokens, as
+            ``((threshold, Price(...)), ...)`` in rising order.
+
+    Raises:
+        ConfigError: a rate is negative or no number.
+
+    >>> Price(input_per_million=0.05, output_per_million=0.40).cost(input_tokens=1000, output_tokens=10)
+    54000
+    """
+
+    rates: Rates
+    above: tuple[tuple[int, "Price"], ...] = ()
+
+    def __init__(
+        self,
+        *,
+        input_per_million: Dollars,
+        output_per_million: Dollars,
+        cached_input_per_million: Dollars | None = None,
+        cache_write_per_million: Dollars | None = None,
+        above: Iterable[tuple[int, "Price"]] = (),
+    ) -> None:
+        rate_in = _rate(input_per_million, field="input_per_million")
+        rate_out = _rate(output_per_million, field="output_per_million")
+        if rate_in is None or rate_out is None:
+            raise ConfigError("a price needs input_per_million and output_per_million", field="prices")
+        read = _rate(cached_input_per_million, field="cached_input_per_million")
+        write = _rate(cache_write_per_million, field="cache_write_per_million")
+        rates = Rates(
+            input=rate_in,
+            output=rate_out,
+            cache_read=rate_in if read is None else read,
+            cache_write=rate_in if write is None else write,
+        )
+        object.__setattr__(self, "rates", rates)
+        object.__setattr__(self, "above", tuple(sorted(above, key=lambda step: step[0])))
+
+    def rates_for(self, input_tokens: int) -> Rates:
+        """The rates that hold for a call with this many input tokens."""
+        rates = self.rates
+        for threshold, price in self.above:
+            if input_tokens > threshold:
+                rates = price.rates
+        return rates
+
+    def cost(
+        self, *, input_tokens: int, output_tokens: int, cache_read_tokens: int = 0, cache_write_tokens: int = 0
+    ) -> int:
+        """Nano-dollars of a call, rounded up once.
+
+        Args:
+            input_tokens: all input tokens, those of the cache included.
+            output_tokens: all output tokens.
+            cache_read_tokens: the part of the input that was read from the cache.
+            cache_write_tokens: the part of the input that was written to the cache.
+        """
+        rates = self.rates_for(input_tokens)
+        plain = max(0, input_tokens - cache_read_tokens - cache_write_tokens)
+        pico = (
+            plain * rates.input
+            + cache_read_tokens * rates.cache_read
+            + cache_write_tokens * rates.cache_write
+            + output_tokens * rates.output
+        )
+        return -(-pico // _PICO_PER_NANO)
+
+    def worst_cost(self, *, input_tokens: int, output_tokens: int) -> int:
+        """Nano-dollars of the dearest call within these bounds, whatever the cache does and whichever tier applies."""
+        return -(-self._worst_pico(input_tokens, output_tokens) // _PICO_PER_NANO)
+
+    def affordable_output(self, *, nano: int, input_tokens: int) -> int:
+        """The most output tokens whose worst case, with this input, fits into ``nano``; negative when none does."""
+        left = nano * _PICO_PER_NANO - self._worst_pico(input_tokens, 0)
+        dearest = max(rates.output for rates in self._possible(input_tokens))
+        if left < 0:
+            return -1
+        return left // dearest if dearest else 2**31
+
+    def _possible(self, input_tokens: int) -> list[Rates]:
+        return [self.rates, *(price.rates for threshold, price in self.above if input_tokens > threshold)]
+
+    def _worst_pico(self, input_tokens: int, output_tokens: int) -> int:
+        possible = self._possible(input_tokens)
+        return input_tokens * max(rates.dearest_input for rates in possible) + output_tokens * max(
+            rates.output for rates in possible
+        )
