@@ -7,7 +7,7 @@ in [0, 1]. The records of the books are in ``books.py``. Nothing here knows a fr
 from dataclasses import dataclass, field
 from typing import Literal
 
-from langroute.books import Purpose
+from langroute.books import Purpose, Resource
 from langroute.money import Price, dollars
 
 Kind = Literal["control", "execution", "verification", "presentation"]
@@ -116,7 +116,9 @@ class Step:
         purpose: which reserve the call may open.
         pressure: how much trouble the episode is in.
         input_tokens: expected input tokens.
-        input_bound: no call of this step can be billed more input tokens than this.
+        input_bound: no call of this step can be billed more input tokens than this, whichever arm makes it.
+        reported_by: model that reported the tokens of the conversation's prefix; empty when none did.
+        reported_bound: a tighter bound that holds for that model: its own report plus a byte bound of what is new.
         output_cap: most output tokens this step may ask for; the limit that is sent is this or less.
         needs_tools: tools are bound to the call.
         needs_structure: a schema is bound to the call.
@@ -136,11 +138,24 @@ class Step:
     pressure: Pressure = field(default_factory=Pressure)
     input_tokens: int = 0
     input_bound: int = 0
+    reported_by: str = ""
+    reported_bound: int = 0
     output_cap: int = 1024
     needs_tools: bool = False
     needs_structure: bool = False
     pinned: str | None = None
     rejected: tuple[Rejection, ...] = ()
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether this call repeats an attempt of the same step."""
+        return self.pressure.retries > 0
+
+    def bound_for(self, arm: Arm) -> int:
+        """The most input tokens this arm can be billed for this step."""
+        if self.reported_by and self.reported_by == arm.model:
+            return min(self.input_bound, self.reported_bound)
+        return self.input_bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,16 +182,17 @@ class Permit:
     Attributes:
         arm: its name.
         output_limit: output tokens it may be sent; 0 when not allowed.
-        worst_nano: nano-dollars that must be held for it with that limit.
+        worst_nano: nano-dollars that must be held for it with that limit; when short of dollars, what the smallest
+            worthwhile call would need.
         why_not: empty when allowed, else the reason.
-        for_money: the reason is the budget, not a capability.
+        short_of: the resource of the budget that ran short; None when allowed or when the reason is a capability.
     """
 
     arm: str
     output_limit: int = 0
     worst_nano: int = 0
     why_not: str = ""
-    for_money: bool = False
+    short_of: Resource | None = None
 
     @property
     def allowed(self) -> bool:

@@ -1,0 +1,224 @@
+"""Episodes: one attempt at one task under one budget."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from langroute.books import Balance
+from langroute.budget import Budget
+from langroute.errors import ConfigError
+from langroute.protocols import Clock, Ledger
+from langroute.records import EpisodeEnd
+
+_SCOPE = "episode:"
+_MOST_REMEMBERED = 10_000
+
+_current: ContextVar["Episode | None"] = ContextVar("langroute_episode", default=None)
+
+
+def scope_of(episode: str) -> str:
+    """Name of an episode's ledger scope."""
+    return f"{_SCOPE}{episode}"
+
+
+class Episode:
+    """A handle on one episode: what is left of its budget, and its end.
+
+    Use it as a context manager to make every routed call inside belong to it, nested agents included.
+
+    Attributes:
+        id: the episode's id.
+    """
+
+    def __init__(
+        self, *, id: str, ledger: Ledger, budget: Budget, clock: Clock, on_finish: Callable[[EpisodeEnd], None]
+    ) -> None:
+        self.id = id
+        self.budget = budget
+        self._ledger = ledger
+        self._clock = clock
+        self._on_finish = on_finish
+        self._steps: int | None = None
+        self._lock = threading.Lock()
+        self._tokens: list[object] = []
+
+    @property
+    def scope(self) -> str:
+        """Name of its ledger scope."""
+        return scope_of(self.id)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Every ledger scope that its calls take from."""
+        return (self.scope,)
+
+    def look(self) -> Balance:
+        """The books now; opens the scope at the first look. May wait for the store."""
+        balance = self._ledger.open(self.scope, self.budget.limits(), at=self._clock.now())
+        with self._lock:
+            if self._steps is None:
+                self._steps = balance.calls
+        return balance
+
+    def next_index(self) -> int:
+        """The index of the next step, counted on from what the ledger knew when this process first looked."""
+        with self._lock:
+            index = self._steps or 0
+            self._steps = index + 1
+            return index
+
+    def finish(self, *, success: float | bool | None = None, note: str = "") -> None:
+        """Close the episode: it takes no more calls, and what is known of its quality is stored.
+
+        Args:
+            success: True, False, a degree in [0, 1], or None when nobody knows.
+            note: free text.
+
+        Raises:
+            ConfigError: success is outside [0, 1].
+        """
+        degree = None if success is None else float(success)
+        if degree is not None and not 0 <= degree <= 1:
+            raise ConfigError(f"must be between 0 and 1, got {success!r}", field="success")
+        self.look()
+        self._ledger.close_scope(self.scope)
+        self._on_finish(EpisodeEnd(episode=self.id, at=self._clock.now(), success=degree, note=note))
+
+    def __enter__(self) -> Self:
+        self._tokens.append(_current.set(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _current.reset(self._tokens.pop())  # type: ignore[arg-type]
+
+
+def current_episode() -> Episode | None:
+    """The episode around this code, if any."""
+    return _current.get()
+
+
+@contextmanager
+def inside(episode: Episode) -> Iterator[Episode]:
+    """Make an episode the one around the code of a with block."""
+    token = _current.set(episode)
+    try:
+        yield episode
+    finally:
+        _current.reset(token)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlace:
+    """Where a call stands in its host framework, as far as the episode depends on it.
+
+    Attributes:
+        explicit: episode id given by the user in the call's metadata; empty if none.
+        thread: conversation thread id; empty if none.
+        run: identity of the run; None outside any run.
+        resumed: the run continues an earlier one (interrupt, time travel) rather than starts from a fresh input.
+    """
+
+    explicit: str = ""
+    thread: str = ""
+    run: object = None
+    resumed: bool = False
+
+
+class EpisodeBook:
+    """Finds the episode a call belongs to, and keeps the handles.
+
+    In this order: the episode around the code; the id the user gave; under a thread id one turn (or the whole thread, by
+    ``Budget.per``); else one run; else a single call.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        budget: Budget,
+        clock: Clock,
+        new_id: Callable[[], str],
+        on_finish: Callable[[EpisodeEnd], None],
+        on_single_call: Callable[[], None],
+    ) -> None:
+        self._ledger = ledger
+        self._budget = budget
+        self._clock = clock
+        self._new_id = new_id
+        self._on_finish = on_finish
+        self._on_single_call = on_single_call
+        self._handles: OrderedDict[str, Episode] = OrderedDict()
+        self._runs: OrderedDict[int, tuple[object, str]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def episode(self, id: str, *, budget: Budget | None = None) -> Episode:
+        """The handle of an episode by id.
+
+        Raises:
+            ConfigError: the id is empty, or a budget is given for an episode that this process already knows by another.
+        """
+        if not isinstance(id, str) or not id.strip():
+            raise ConfigError("must be a non-empty string", field="episode")
+        with self._lock:
+            known = self._handles.get(id)
+            if known is None:
+                known = Episode(
+                    id=id,
+                    ledger=self._ledger,
+                    budget=budget or self._budget,
+                    clock=self._clock,
+                    on_finish=self._on_finish,
+                )
+                self._handles[id] = known
+                while len(self._handles) > _MOST_REMEMBERED:
+                    self._handles.popitem(last=False)
+            elif budget is not None and budget != known.budget:
+                raise ConfigError(f"episode {id!r} already runs under another budget", field="budget")
+            return known
+
+    def resolve(self, place: RunPlace) -> Episode:
+        """The episode a call in this place belongs to. May wait for the store."""
+        around = _current.get()
+        if around is not None:
+            return around
+        if place.explicit:
+            return self.episode(place.explicit)
+        if place.thread and self._budget.per == "thread":
+            return self.episode(place.thread)
+        if place.run is None:
+            if place.thread:
+                return self.episode(self._turn(place))
+            self._on_single_call()
+            return self.episode(f"call-{self._new_id()}")
+        return self.episode(self._of_run(place))
+
+    def _of_run(self, place: RunPlace) -> str:
+        with self._lock:
+            known = self._runs.get(id(place.run))
+        if known is not None and known[0] is place.run:
+            return known[1]
+        episode = self._turn(place) if place.thread else f"run-{self._new_id()}"
+        with self._lock:
+            # A sibling of the same superstep may have come first: the first answer holds for the run.
+            kept, name = self._runs.setdefault(id(place.run), (place.run, episode))
+            if kept is not place.run:
+                self._runs[id(place.run)] = (place.run, episode)
+                name = episode
+            while len(self._runs) > _MOST_REMEMBERED:
+                self._runs.popitem(last=False)
+        return name
+
+    def _turn(self, place: RunPlace) -> str:
+        """Id of the thread's turn: the latest one when it goes on, else a new one."""
+        if place.resumed:
+            latest = self._ledger.latest(f"{scope_of(place.thread)}#")
+            if latest is not None:
+                return latest.scope.removeprefix(_SCOPE)
+        return f"{place.thread}#{self._new_id()}"

@@ -1,0 +1,1 @@
+"""What an arm is expected to achieve and to cost: one method a file."""

@@ -1,0 +1,80 @@
+"""PriorEstimator: what to expect of an arm before any data has been seen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from langroute.records import Arm, Estimate, Kind, Pressure, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindPrior:
+    """What is believed of one kind of step.
+
+    Attributes:
+        weakest: success probability of the cheapest arm in an untroubled episode.
+        strongest: success probability of the dearest arm.
+        output_tokens: output tokens such a step usually takes.
+    """
+
+    weakest: float
+    strongest: float
+    output_tokens: int
+
+
+DEFAULT_PRIORS: Mapping[Kind, KindPrior] = MappingProxyType(
+    {
+        "control": KindPrior(weakest=0.70, strongest=0.96, output_tokens=250),
+        "execution": KindPrior(weakest=0.88, strongest=0.97, output_tokens=200),
+        "verification": KindPrior(weakest=0.88, strongest=0.97, output_tokens=100),
+        "presentation": KindPrior(weakest=0.93, strongest=0.97, output_tokens=400),
+    }
+)
+
+_LOSS_PER_SIGNAL = {"retries": 0.15, "invalid_tool_calls": 0.30, "tool_errors": 0.20, "repeated_calls": 0.20}
+_MOST_LOST = 0.60
+
+
+class PriorEstimator:
+    """Success by (kind, arm, pressure), from beliefs that hold across agents, so that routing starts without data.
+
+    An early mistake compounds, so planning is where a weak arm loses most; extraction and checks lose little;
+    presentation least. Trouble is evidence against the arm that got into it: each signal of pressure lowers what is
+    expected of an arm, the cheapest fully and the dearest by a tenth. The numbers are beliefs, not measurements; a
+    fitted estimator replaces them. Costs are the price of the expected input and of ``output_tokens`` of the kind.
+
+    Args:
+        priors: beliefs by kind; kinds left out keep the defaults.
+    """
+
+    name = "prior"
+    version = "1"
+
+    def __init__(self, priors: Mapping[Kind, KindPrior] | None = None) -> None:
+        self._priors: dict[Kind, KindPrior] = {**DEFAULT_PRIORS, **(priors or {})}
+
+    def estimate(self, step: Step, arms: Sequence[Arm]) -> tuple[Estimate, ...]:
+        """One estimate per arm, in the order of ``arms``."""
+        prior = self._priors[step.kind]
+        lost = loss_by_pressure(step.pressure)
+        expected = min(prior.output_tokens, step.output_cap)
+        return tuple(
+            Estimate(
+                arm=arm.name,
+                success=_success(prior, arm.rank, lost),
+                cost_nano=arm.price.cost(input_tokens=step.input_tokens, output_tokens=expected),
+                output_tokens=expected,
+            )
+            for arm in arms
+        )
+
+
+def loss_by_pressure(pressure: Pressure) -> float:
+    """Success probability the cheapest arm loses in an episode under this pressure, at most 0.6."""
+    lost: float = sum(loss * getattr(pressure, signal) for signal, loss in _LOSS_PER_SIGNAL.items())
+    return min(_MOST_LOST, lost)
+
+
+def _success(prior: KindPrior, rank: float, lost: float) -> float:
+    calm = prior.weakest + (prior.strongest - prior.weakest) * rank
+    return round(calm - lost * (1.0 - 0.9 * rank), 6)

@@ -1,0 +1,1 @@
+"""The rules that choose an arm: one rule a file."""

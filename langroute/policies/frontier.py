@@ -1,0 +1,112 @@
+"""FrontierPolicy: the best of success less cost, at the current price of a dollar."""
+
+from collections.abc import Sequence
+
+from langroute.money import dollars, format_dollars
+from langroute.records import Alternative, Estimate, Permit, RoutingDecision, Ruling, Step
+
+
+class FrontierPolicy:
+    """``argmax U(a) - lambda * C(a)`` over the permitted arms; stopping when none is permitted.
+
+    The rule that routing papers share (CARROT; RouteLLM 2406.18665 with two arms of constant cost): they differ in
+    where U, C and lambda come from. Ties go to the cheaper arm, then to the earlier one in the pool. Deterministic, so the
+    propensity of every decision is 1.
+    """
+
+    name = "frontier"
+    version = "1"
+
+    def choose(self, step: Step, estimates: Sequence[Estimate], ruling: Ruling) -> RoutingDecision:
+        """The decision over one estimate and one permit per arm, both in pool order."""
+        scored = [
+            (round(estimate.success - ruling.price_of_dollar * float(dollars(estimate.cost_nano)), 9), estimate, permit)
+            for estimate, permit in zip(estimates, ruling.permits, strict=True)
+        ]
+        allowed = [entry for entry in scored if entry[2].allowed]
+        best = max(allowed, key=lambda entry: (entry[0], -entry[1].cost_nano), default=None)
+        return compose(self, step, ruling, scored, best)
+
+
+Scored = tuple[float, Estimate, Permit]
+
+
+def compose(
+    policy: "FrontierPolicy | object", step: Step, ruling: Ruling, scored: Sequence[Scored], best: Scored | None
+) -> RoutingDecision:
+    """The decision record around a choice, with a reason against every arm that was not chosen."""
+    name, version = getattr(policy, "name", ""), getattr(policy, "version", "")
+    alternatives = tuple(_alternative(entry, best) for entry in scored)
+    if best is None:
+        return RoutingDecision(
+            arm=None,
+            price_of_dollar=ruling.price_of_dollar,
+            alternatives=alternatives,
+            policy=name,
+            policy_version=version,
+            rationale=f"Stop: no arm may make this {step.kind} call ({_first_reason(scored)}).",
+        )
+    _, estimate, permit = best
+    return RoutingDecision(
+        arm=estimate.arm,
+        output_limit=permit.output_limit,
+        worst_nano=permit.worst_nano,
+        cost_nano=estimate.cost_nano,
+        success=estimate.success,
+        price_of_dollar=ruling.price_of_dollar,
+        alternatives=alternatives,
+        policy=name,
+        policy_version=version,
+        rationale=_rationale(step, ruling, scored, best),
+    )
+
+
+def _alternative(entry: Scored, best: Scored | None) -> Alternative:
+    utility, estimate, permit = entry
+    return Alternative(
+        arm=estimate.arm,
+        success=estimate.success,
+        cost_nano=estimate.cost_nano,
+        worst_nano=permit.worst_nano,
+        utility=utility,
+        why_not=_why_not(entry, best),
+    )
+
+
+def _why_not(entry: Scored, best: Scored | None) -> str:
+    utility, estimate, permit = entry
+    if permit.why_not or best is None:
+        return permit.why_not
+    if entry is best:
+        return ""
+    chosen_utility, chosen, _ = best
+    if utility > chosen_utility:
+        return f"the policy prefers {chosen.arm}"
+    gain = estimate.success - chosen.success
+    extra = estimate.cost_nano - chosen.cost_nano
+    if extra > 0 and gain > 0:
+        return f"{gain:+.3f} success is not worth {format_dollars(extra)} more"
+    if extra <= 0 and gain < 0:
+        return f"saves {format_dollars(-extra)} but costs {-gain:.3f} success"
+    return f"no better than {chosen.arm}, and no cheaper"
+
+
+def _first_reason(scored: Sequence[Scored]) -> str:
+    return "; ".join(f"{estimate.arm}: {permit.why_not}" for _, estimate, permit in scored) or "the pool is empty"
+
+
+def _rationale(step: Step, ruling: Ruling, scored: Sequence[Scored], best: Scored) -> str:
+    chosen = best[1]
+    place = f" in node {step.node}" if step.node else ""
+    trouble = f", under pressure {step.pressure.total}" if step.pressure.total else ""
+    head = (
+        f"{chosen.arm} makes this {step.kind} call{place}{trouble}: expected success {chosen.success:.2f} "
+        f"for {format_dollars(chosen.cost_nano)}"
+    )
+    rivals = [entry for entry in scored if entry is not best and entry[2].allowed]
+    if not rivals:
+        barred = [f"{estimate.arm}: {permit.why_not}" for _, estimate, permit in scored if not permit.allowed]
+        return f"{head}; the only arm permitted ({'; '.join(barred)})." if barred else f"{head}; the only arm."
+    rival = max(rivals, key=lambda entry: (entry[0], -entry[1].cost_nano))[1]
+    offer = f"next best {rival.arm} offers {rival.success:.2f} for {format_dollars(rival.cost_nano)}"
+    return f"{head}; {offer}; {ruling.reason}."
