@@ -36,9 +36,9 @@ class Episode:
     """
 
     def __init__(
-        self, *, id: str, ledger: Ledger, budget: Budget, clock: Clock, on_finish: Callable[[EpisodeEnd], None]
+        self, *, episode_id: str, ledger: Ledger, budget: Budget, clock: Clock, on_finish: Callable[[EpisodeEnd], None]
     ) -> None:
-        self.id = id
+        self.id = episode_id
         self.budget = budget
         self._ledger = ledger
         self._clock = clock
@@ -56,6 +56,10 @@ class Episode:
     def scopes(self) -> tuple[str, ...]:
         """Every ledger scope that its calls take from."""
         return (self.scope,)
+
+    def belongs_to(self, ledger: Ledger) -> bool:
+        """Whether the episode's books are kept in this ledger."""
+        return self._ledger is ledger
 
     def look(self) -> Balance:
         """The books now; opens the scope at the first look. May wait for the store."""
@@ -134,8 +138,8 @@ class RunPlace:
 class EpisodeBook:
     """Finds the episode a call belongs to, and keeps the handles.
 
-    In this order: the episode around the code; the id the user gave; under a thread id one turn (or the whole thread, by
-    ``Budget.per``); else one run; else a single call.
+    In this order: the episode around the code; the id the user gave; under a thread id one turn (or the whole
+    thread, by ``Budget.per``); else one run; else a single call.
     """
 
     def __init__(
@@ -158,36 +162,36 @@ class EpisodeBook:
         self._runs: OrderedDict[int, tuple[object, str]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def episode(self, id: str, *, budget: Budget | None = None) -> Episode:
+    def episode(self, episode_id: str, *, budget: Budget | None = None) -> Episode:
         """The handle of an episode by id.
 
         Raises:
-            ConfigError: the id is empty, or a budget is given for an episode that this process already knows by another.
+            ConfigError: the id is empty, or this process already knows the episode under another budget.
         """
-        if not isinstance(id, str) or not id.strip():
+        if not isinstance(episode_id, str) or not episode_id.strip():
             raise ConfigError("must be a non-empty string", field="episode")
         with self._lock:
-            known = self._handles.get(id)
+            known = self._handles.get(episode_id)
             if known is None:
                 known = Episode(
-                    id=id,
+                    episode_id=episode_id,
                     ledger=self._ledger,
                     budget=budget or self._budget,
                     clock=self._clock,
                     on_finish=self._on_finish,
                 )
-                self._handles[id] = known
+                self._handles[episode_id] = known
                 while len(self._handles) > _MOST_REMEMBERED:
                     self._handles.popitem(last=False)
             elif budget is not None and budget != known.budget:
-                raise ConfigError(f"episode {id!r} already runs under another budget", field="budget")
+                raise ConfigError(f"episode {episode_id!r} already runs under another budget", field="budget")
             return known
 
     def resolve(self, place: RunPlace) -> Episode:
         """The episode a call in this place belongs to. May wait for the store."""
         around = _current.get()
         if around is not None:
-            return around
+            return around if around.belongs_to(self._ledger) else self.episode(around.id)
         if place.explicit:
             return self.episode(place.explicit)
         if place.thread and self._budget.per == "thread":

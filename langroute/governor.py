@@ -12,9 +12,9 @@ class BudgetGovernor:
     """The price of a dollar from the pool's own prices and the state of the budget; the mask from what still fits.
 
     The price of a dollar (lambda) is scale-free: ``thrift`` is the success probability one is willing to give up to use
-    the cheapest arm instead of the dearest for this step, so ``lambda = thrift / (C_dearest - C_cheapest)``. Once less than
-    half of a limited budget is left, lambda rises in inverse proportion to what is left, up to fourfold. This scale is
-    langroute's own rule, not taken from a paper.
+    the cheapest arm instead of the dearest for this step, so ``lambda = thrift / (C_dearest - C_cheapest)``. Once less
+    than half of a limited budget is left, lambda rises in inverse proportion to what is left, up to fourfold. This
+    scale is langroute's own rule, not taken from a paper.
 
     The mask is hard: an arm is permitted only with an output limit whose worst case fits into what is left, so a
     permitted call can never settle above the budget.
@@ -57,16 +57,16 @@ def permit(step: Step, arm: Arm) -> Permit:
     if reason := _incapable(step, arm):
         return Permit(arm=arm.name, why_not=reason)
     if short := _short_of_anything_but_dollars(step, arm):
-        return Permit(arm=arm.name, why_not=short[1], short_of=short[0])
+        return Permit(arm=arm.name, input_bound=step.bound_for(arm), why_not=short[1], short_of=short[0])
     limit = _output_limit(step, arm)
     bound = step.bound_for(arm)
     if limit < arm.min_output_tokens:
         needed = arm.price.worst_cost(input_tokens=bound, output_tokens=arm.min_output_tokens)
         left = format_dollars(step.budget.available_nano or 0)
         why = f"its smallest worthwhile call may cost {format_dollars(needed)}, {left} is left for this step"
-        return Permit(arm=arm.name, worst_nano=needed, why_not=why, short_of="dollars")
+        return Permit(arm=arm.name, input_bound=bound, worst_nano=needed, why_not=why, short_of="dollars")
     worst = arm.price.worst_cost(input_tokens=bound, output_tokens=limit)
-    return Permit(arm=arm.name, output_limit=limit, worst_nano=worst)
+    return Permit(arm=arm.name, output_limit=limit, input_bound=bound, worst_nano=worst)
 
 
 def _incapable(step: Step, arm: Arm) -> str:

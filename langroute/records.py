@@ -88,6 +88,10 @@ class BudgetView:
         output_tokens_left: None when unlimited.
         retries_left: None when unlimited.
         seconds_left: None when unlimited.
+        input_tokens_limit: the limits that the ``*_left`` fields are parts of; None when unlimited.
+        output_tokens_limit: see above.
+        retries_limit: see above.
+        seconds_limit: see above.
     """
 
     scope: str
@@ -100,6 +104,10 @@ class BudgetView:
     output_tokens_left: int | None = None
     retries_left: int | None = None
     seconds_left: float | None = None
+    input_tokens_limit: int | None = None
+    output_tokens_limit: int | None = None
+    retries_limit: int | None = None
+    seconds_limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +190,7 @@ class Permit:
     Attributes:
         arm: its name.
         output_limit: output tokens it may be sent; 0 when not allowed.
+        input_bound: input tokens that must be held for it.
         worst_nano: nano-dollars that must be held for it with that limit; when short of dollars, what the smallest
             worthwhile call would need.
         why_not: empty when allowed, else the reason.
@@ -190,6 +199,7 @@ class Permit:
 
     arm: str
     output_limit: int = 0
+    input_bound: int = 0
     worst_nano: int = 0
     why_not: str = ""
     short_of: Resource | None = None

@@ -24,7 +24,7 @@ _BARE = (
     "calculator", "expression", "error",
 )  # fmt: skip
 _SPACED = (
-    *ITEMS, *UNITS, "all", "and", "apiece", "arguments", "at", "but", "call", "cannot", "dollars", "for", "guest",
+    *ITEMS, *UNITS, "all", "and", "apiece", "arguments", "at", "but", "call", "cannot", "dollars", "tool", "for", "guest",
     "json", "member", "members", "missing", "no", "not", "of", "per", "pieces", "read", "result", "too", "large",
 )  # fmt: skip
 _JOINS = {

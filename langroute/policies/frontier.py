@@ -10,8 +10,8 @@ class FrontierPolicy:
     """``argmax U(a) - lambda * C(a)`` over the permitted arms; stopping when none is permitted.
 
     The rule that routing papers share (CARROT; RouteLLM 2406.18665 with two arms of constant cost): they differ in
-    where U, C and lambda come from. Ties go to the cheaper arm, then to the earlier one in the pool. Deterministic, so the
-    propensity of every decision is 1.
+    where U, C and lambda come from. Ties go to the cheaper arm, then to the earlier one in the pool. Deterministic, so
+    the propensity of every decision is 1.
     """
 
     name = "frontier"

@@ -1,0 +1,1 @@
+"""Judging an answer before it is passed on: one rule a file."""

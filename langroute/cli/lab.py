@@ -1,0 +1,46 @@
+"""``langroute lab``: the lab's models as a server, and what they can do."""
+
+import threading
+from typing import Annotated
+
+import typer
+
+from langroute.cli.stores import AsJson
+from langroute.errors import ConfigError
+
+lab = typer.Typer(help="Tiny real language models, offline.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@lab.command()
+def serve(
+    *,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 8765,
+) -> None:
+    """Serve the lab's models as an OpenAI-compatible server on loopback, until interrupted."""
+    from langroute.lab.server import LabServer
+
+    server = LabServer(port=port)
+    try:
+        server.start()
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {port}: {error.strerror or error}", field="--port") from error
+    typer.echo(f"Serving at {server.base_url} - stop with Ctrl-C")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        typer.echo("Stopped.")
+    finally:
+        server.stop()
+
+
+@lab.command()
+def measure(
+    *,
+    tasks: Annotated[int, typer.Option("--tasks", min=1, help="How many fresh tasks.")] = 2000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the tasks.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what each model achieves and costs, with intervals."""
+    from langroute.lab.measure import run
+
+    typer.echo(run(tasks=tasks, seed=seed, as_json=as_json))

@@ -1,0 +1,76 @@
+"""Opening a store that must be there already, and what every command needs of it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
+
+import typer
+
+from langroute.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from langroute.protocols import Journal
+    from langroute.records import Arm
+
+DEFAULT_STORE = "sqlite:///langroute.db"
+_SQLITE = "sqlite:///"
+
+Store = Annotated[str, typer.Option("--store", metavar="URL", help="The store to read, as given to StepRouter.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+@runtime_checkable
+class KeepsPool(Protocol):
+    """A journal that also knows the pool an episode chose from."""
+
+    def arms(self, episode: str) -> "Sequence[Arm]":
+        """The arms with their prices, in pool order; empty when unknown."""
+        ...
+
+
+@contextmanager
+def reading(store: str) -> "Iterator[Journal]":
+    """The journal of an existing store, released afterwards; nothing is created.
+
+    Raises:
+        ConfigError: the store keeps nothing between programs, or its file does not exist.
+        JournalUnavailable: the file is there but is no store, or does not answer.
+    """
+    _must_exist(store)
+    from langroute.journal.store import open_journal
+
+    journal = open_journal(store)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def arms_of(journal: "Journal", episode: str) -> "tuple[Arm, ...]":
+    """The pool of an episode; empty when the journal does not keep it."""
+    return tuple(journal.arms(episode)) if isinstance(journal, KeepsPool) else ()
+
+
+def console() -> "Console":
+    """Where reports are printed: as wide as the terminal, 80 wide in a pipe, coloured only in a terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _must_exist(store: str) -> None:
+    if store.startswith("memory:"):
+        raise ConfigError(
+            "memory:// forgets everything when its program ends; give the router a store such as "
+            f"{DEFAULT_STORE} and read that",
+            field="--store",
+        )
+    path = Path(store.removeprefix(_SQLITE))
+    if store.startswith(_SQLITE) and not path.is_file():
+        raise ConfigError(
+            f"there is no file {path}; give the URL that StepRouter(store=...) had, for example {DEFAULT_STORE}",
+            field="--store",
+        )

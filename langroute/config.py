@@ -1,0 +1,91 @@
+"""RouterConfig: every setting of a router, from Python or from one YAML or TOML file, validated once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from langroute.budget import Budget, config_error
+from langroute.errors import ConfigError
+from langroute.files import read_mapping
+from langroute.records import KINDS, Kind
+
+DEFAULT_OUTPUT_CAPS: Mapping[Kind, int] = MappingProxyType(
+    {"control": 2048, "execution": 4096, "verification": 2048, "presentation": 4096}
+)
+
+
+class RouterConfig(BaseModel):
+    """Settings of a router. Every field has a default that does something sensible.
+
+    Attributes:
+        budget: what each episode may use; unlimited when left out.
+        store: where books and journal live: ``memory://`` or ``sqlite:///file.db``.
+        policy: ``prior``, ``always-small``, ``always-large`` or ``always:ARM``.
+        thrift: success probability one is willing to give up to use the cheapest arm instead of the dearest, per step.
+        kinds: kind of a node by its name, where the classification should be overruled.
+        output_caps: most output tokens of a call by kind, where the user set none on the model or the call.
+        attempts_on_fault: how often a call is made in all when the provider fails for a moment (429, 5xx, time-outs).
+        gate_streams: also buffer streamed answers to which tools or a schema are bound, so that a malformed one can be
+            rejected; when false a stream starts at once and cannot be taken back.
+
+    Raises:
+        ConfigError: an unknown field or a wrong value; names the field.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    budget: Budget = Field(default_factory=Budget)
+    store: str = "memory://"
+    policy: str = "prior"
+    thrift: float = Field(default=0.12, ge=0, le=1)
+    kinds: dict[str, Kind] = Field(default_factory=dict)
+    output_caps: dict[Kind, int] = Field(default_factory=dict)
+    attempts_on_fault: int = Field(default=3, ge=1)
+    gate_streams: bool = False
+
+    def __init__(self, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as exc:
+            raise config_error(exc, section="router", known=type(self).model_fields) from exc
+
+    @field_validator("output_caps")
+    @classmethod
+    def _caps_positive(cls, caps: dict[Kind, int]) -> dict[Kind, int]:
+        for kind, cap in caps.items():
+            if cap < 1:
+                raise ValueError(f"the cap of {kind} must be at least 1 token, got {cap}")
+        return caps
+
+    def output_cap(self, kind: Kind) -> int:
+        """Most output tokens of a call of this kind."""
+        return self.output_caps.get(kind, DEFAULT_OUTPUT_CAPS[kind])
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Settings from a YAML or TOML file. The budget stands under ``budget`` or ``task_budget``.
+
+        Raises:
+            ConfigError: the file is missing or unreadable, or a field is wrong.
+        """
+        data = read_mapping(path)
+        if "task_budget" in data:
+            if "budget" in data:
+                raise ConfigError("use either budget or task_budget, not both", field="task_budget")
+            data["budget"] = data.pop("task_budget")
+        return cls(**data)
+
+
+def checked_kind(value: object, *, field: str) -> Kind:
+    """The kind a text names.
+
+    Raises:
+        ConfigError: it names none; the message lists them.
+    """
+    for kind in KINDS:
+        if value == kind:
+            return kind
+    raise ConfigError(f"{value!r} is no kind of step; use one of {', '.join(KINDS)}", field=field)

@@ -1,0 +1,85 @@
+"""What a decision is based on: the step with its budget, the estimates, the ruling; and the error of a refusal."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from langroute.books import Balance, Resource
+from langroute.errors import BudgetExceeded, LangrouteError, NoArmAvailable
+from langroute.money import dollars
+from langroute.records import BudgetView, Estimate, Permit, RoutingDecision, Ruling, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deliberation:
+    """A decision with everything it was based on."""
+
+    step: Step
+    estimates: tuple[Estimate, ...]
+    ruling: Ruling
+    decision: RoutingDecision
+
+
+def view_of(balance: Balance, step: Step, *, max_seconds: float | None, now: float) -> BudgetView:
+    """What a step may know of its budget."""
+    limits, used = balance.limits, balance.used
+    return BudgetView(
+        scope=balance.scope,
+        limit_nano=limits.nano_usd,
+        spent_nano=balance.spent.nano_usd,
+        held_nano=balance.held.nano_usd,
+        available_nano=balance.available_nano(step.purpose),
+        reserves=tuple((purpose, balance.reserve_left(purpose)) for purpose, _ in limits.reserves),
+        input_tokens_left=None if limits.input_tokens is None else max(0, limits.input_tokens - used.input_tokens),
+        output_tokens_left=None if limits.output_tokens is None else max(0, limits.output_tokens - used.output_tokens),
+        input_tokens_limit=limits.input_tokens,
+        output_tokens_limit=limits.output_tokens,
+        retries_limit=limits.retries,
+        seconds_limit=max_seconds,
+        retries_left=None if limits.retries is None else max(0, limits.retries - used.retries),
+        seconds_left=None if max_seconds is None else round(max_seconds - (now - balance.opened_at), 3),
+    )
+
+
+def refusal(thought: Deliberation) -> LangrouteError:
+    """The error of a decision to stop: what ran short, or that no arm can make the call."""
+    reasons = {permit.arm: permit.why_not for permit in thought.ruling.permits}
+    short = [permit for permit in thought.ruling.permits if permit.short_of is not None]
+    if not short:
+        return NoArmAvailable(reasons)
+    told = "; ".join(f"{arm}: {why}" for arm, why in reasons.items())
+    return exceeded(thought.step, short, hint=f"No arm fits ({told}). Raise the budget or finish earlier.")
+
+
+def exceeded(step: Step, short: list[Permit], *, hint: str) -> BudgetExceeded:
+    """The error that names what ran short for the arm that came nearest to fitting."""
+    nearest = min(short, key=lambda permit: (permit.short_of != "dollars", permit.worst_nano, permit.input_bound))
+    resource: Resource = nearest.short_of or "dollars"
+    limit, spent, requested = _figures(step, nearest, resource)
+    return BudgetExceeded(
+        scope=step.budget.scope, resource=resource, limit=limit, spent=spent, requested=requested, hint=hint
+    )
+
+
+Figures = tuple[Decimal | int, Decimal | int, Decimal | int]
+
+
+def _figures(step: Step, permit: Permit, resource: Resource) -> Figures:
+    """Limit, spent or held, and requested, in the resource's unit."""
+    view = step.budget
+    match resource:
+        case "dollars":
+            used = view.spent_nano + view.held_nano
+            return dollars(view.limit_nano or 0), dollars(used), dollars(permit.worst_nano)
+        case "input_tokens":
+            return _counted(view.input_tokens_limit, view.input_tokens_left, permit.input_bound)
+        case "output_tokens":
+            return _counted(view.output_tokens_limit, view.output_tokens_left, max(1, permit.output_limit))
+        case "retries":
+            return _counted(view.retries_limit, view.retries_left, 1)
+        case "seconds":
+            limit = Decimal(str(view.seconds_limit or 0))
+            return limit, limit - Decimal(str(view.seconds_left or 0)), Decimal(0)
+
+
+def _counted(limit: int | None, left: int | None, requested: int) -> Figures:
+    return limit or 0, (limit or 0) - (left or 0), requested

@@ -1,0 +1,205 @@
+"""The drivers: they perform what the flow yields. Sync and async, each for a whole answer and for a stream.
+
+What goes wrong while an act is performed is thrown into the flow, which says what to book; that booking is completed
+even when the caller was cancelled or closed the stream.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from contextlib import aclosing, closing
+from typing import Any, Protocol, TypeVar
+
+from langroute.flow import Act, Call, Journey, Pause, Reply
+
+Result = TypeVar("Result")
+
+
+class Desk(Protocol):
+    """Performs the acts that concern the books and the journal."""
+
+    blocking: bool
+
+    def perform(self, act: Act) -> Any:
+        """Perform a Look, Take or Close. Waits for the store where ``blocking`` is true."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+    async def asleep(self, seconds: float) -> None:
+        """Wait without blocking the event loop."""
+        ...
+
+
+class Caller(Protocol):
+    """Makes calls on behalf of a door; each method may be used once per ``Call``."""
+
+    def call(self, act: Call) -> Reply:
+        """Make the whole call."""
+        ...
+
+    async def acall(self, act: Call) -> Reply:
+        """Make the whole call."""
+        ...
+
+    def stream(self, act: Call) -> Generator[Any, None, None]:
+        """Make the call piece by piece; ``reply`` is known afterwards."""
+        ...
+
+    def astream(self, act: Call) -> AsyncGenerator[Any, None]:
+        """Make the call piece by piece; ``reply`` is known afterwards."""
+        ...
+
+    def reply(self, act: Call) -> Reply:
+        """What the stream brought, once it has ended."""
+        ...
+
+    def pieces(self, value: Any) -> Iterator[Any]:
+        """A whole answer as pieces of a stream."""
+        ...
+
+
+def run(journey: Journey, desk: Desk, caller: Caller) -> Any:
+    """Drive a journey to its answer."""
+    act, step = None, _start(journey)
+    while True:
+        try:
+            act = step()
+        except StopIteration as end:
+            return end.value
+        step = _attempted(journey, _perform, act, desk, caller)
+
+
+def stream(journey: Journey, desk: Desk, caller: Caller) -> Generator[Any, None, None]:
+    """Drive a journey and yield the pieces of its answer; nothing of a rejected answer is yielded."""
+    streamed = False
+    step = _start(journey)
+    while True:
+        try:
+            act = step()
+        except StopIteration as end:
+            if not streamed:
+                yield from caller.pieces(end.value)
+            return
+        if isinstance(act, Call) and not act.gated:
+            try:
+                with closing(caller.stream(act)) as pieces:
+                    for piece in pieces:
+                        streamed = act.started = True
+                        yield piece
+                reply = caller.reply(act)
+            except BaseException as error:
+                step = _throw(journey, error)
+            else:
+                step = _send(journey, reply)
+        else:
+            step = _attempted(journey, _perform, act, desk, caller)
+
+
+async def arun(journey: Journey, desk: Desk, caller: Caller) -> Any:
+    """Drive a journey to its answer without blocking the event loop."""
+    step = _start(journey)
+    while True:
+        try:
+            act = step()
+        except StopIteration as end:
+            return end.value
+        step = await _aattempted(journey, act, desk, caller)
+
+
+async def astream(journey: Journey, desk: Desk, caller: Caller) -> AsyncGenerator[Any, None]:
+    """Drive a journey and yield the pieces of its answer without blocking the event loop."""
+    streamed = False
+    step = _start(journey)
+    while True:
+        try:
+            act = step()
+        except StopIteration as end:
+            if not streamed:
+                for piece in caller.pieces(end.value):
+                    yield piece
+            return
+        if isinstance(act, Call) and not act.gated:
+            try:
+                async with aclosing(caller.astream(act)) as pieces:
+                    async for piece in pieces:
+                        streamed = act.started = True
+                        yield piece
+                reply = caller.reply(act)
+            except BaseException as error:
+                step = _throw(journey, error)
+            else:
+                step = _send(journey, reply)
+        else:
+            step = await _aattempted(journey, act, desk, caller)
+
+
+Advance = Callable[[], Act]
+
+
+def _start(journey: Journey) -> Advance:
+    return lambda: next(journey)
+
+
+def _send(journey: Journey, result: Any) -> Advance:
+    return lambda: journey.send(result)
+
+
+def _throw(journey: Journey, error: BaseException) -> Advance:
+    return lambda: journey.throw(error)
+
+
+def _attempted(
+    journey: Journey, perform: Callable[[Act, Desk, Caller], Any], act: Act, desk: Desk, caller: Caller
+) -> Advance:
+    try:
+        return _send(journey, perform(act, desk, caller))
+    except BaseException as error:
+        return _throw(journey, error)
+
+
+def _perform(act: Act, desk: Desk, caller: Caller) -> Any:
+    match act:
+        case Call():
+            return caller.call(act)
+        case Pause(seconds=seconds):
+            return desk.sleep(seconds)
+        case _:
+            return desk.perform(act)
+
+
+async def _aattempted(journey: Journey, act: Act, desk: Desk, caller: Caller) -> Advance:
+    try:
+        return _send(journey, await _aperform(act, desk, caller))
+    except BaseException as error:
+        return _throw(journey, error)
+
+
+async def _aperform(act: Act, desk: Desk, caller: Caller) -> Any:
+    match act:
+        case Call():
+            return await caller.acall(act)
+        case Pause(seconds=seconds):
+            return await desk.asleep(seconds)
+        case _:
+            return await _to_the_end(asyncio.to_thread(desk.perform, act)) if desk.blocking else desk.perform(act)
+
+
+async def _to_the_end(work: Awaitable[Result]) -> Result:
+    """Wait for the books even when cancelled; the cancellation is raised once they are done."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+        except BaseException:  # noqa: S110 - raised by task.result() below
+            pass
+    if cancelled is not None:
+        task.exception()
+        raise cancelled
+    return task.result()

@@ -1,0 +1,1 @@
+"""The doors: how a LangChain or LangGraph program reaches the router."""

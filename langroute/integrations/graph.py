@@ -1,0 +1,185 @@
+"""route_graph: finds the kind of every node of a graph, and puts each run of it under one episode."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.constants import END, START
+from langgraph.graph import StateGraph
+from langgraph.pregel._utils import find_subgraph_pregel
+
+from langroute.books import Purpose
+from langroute.config import checked_kind
+from langroute.episodes import inside
+from langroute.errors import ConfigError
+from langroute.integrations.place import KIND, KIND_REASON, PURPOSE, run_place
+from langroute.integrations.request import default_purpose
+from langroute.records import Kind
+from langroute.router import StepRouter
+from langroute.steps.classify import Classification, NodeEdges, classify_node
+
+Builder = TypeVar("Builder", bound=StateGraph[Any, Any, Any, Any])
+
+
+def route_graph(builder: Builder, router: StepRouter, *, kinds: Mapping[str, Kind] | None = None) -> Builder:
+    """Classify every node of a graph, before it is compiled.
+
+    The kind of a node comes from, in this order: ``kinds`` and the router's configuration; ``langroute_kind`` in the
+    node's own metadata; its name, function, docstring, source and place in the graph. It reaches the model through the
+    node's metadata. Each node also runs inside its run's episode, so that nested agents belong to it.
+
+    The builder is changed and returned; calling this again changes only what ``kinds`` says.
+
+    Args:
+        builder: the graph, not compiled.
+        router: the router whose models the nodes call.
+        kinds: kind by node name, where the classification should be overruled.
+
+    Raises:
+        ConfigError: the graph is compiled already, or ``kinds`` names a node that does not exist or no kind.
+    """
+    if not isinstance(builder, StateGraph):
+        raise ConfigError(
+            f"must be a StateGraph that is not compiled yet, not {type(builder).__name__}; "
+            "call route_graph(builder, router).compile()",
+            field="builder",
+        )
+    # The router's own kinds may serve several graphs, so they may name nodes that this one lacks; ``kinds`` may not.
+    for name, kind in (kinds or {}).items():
+        if name not in builder.nodes:
+            known = ", ".join(builder.nodes) or "none"
+            raise ConfigError(f"the graph has no such node; it has {known}", field=f"kinds.{name}")
+        checked_kind(kind, field=f"kinds.{name}")
+    wanted: dict[str, Kind] = {**router.config.kinds, **(kinds or {})}
+    for name, spec in builder.nodes.items():
+        spec.metadata = _metadata(builder, name, spec, wanted.get(name))
+        if not isinstance(spec.runnable, EpisodeScope) and _is_plain(spec.runnable):
+            spec.runnable = EpisodeScope(spec.runnable, router)
+    return builder
+
+
+def node_kinds(builder: StateGraph[Any, Any, Any, Any]) -> dict[str, Classification]:
+    """The kind of every node of a graph, by name, function, docstring, source and place."""
+    return {name: _classify(builder, name, spec) for name, spec in builder.nodes.items()}
+
+
+def _metadata(builder: Any, name: str, spec: Any, wanted: Kind | None) -> dict[str, Any]:
+    given = dict(spec.metadata or {})
+    if wanted is not None:
+        kind, reason = wanted, "set for this node"
+    elif KIND in given:
+        kind, reason = (
+            checked_kind(given[KIND], field=f"{name}.metadata.{KIND}"),
+            given.get(KIND_REASON, "set in metadata"),
+        )
+    else:
+        found = _classify(builder, name, spec)
+        kind, reason = found.kind, found.reason
+    return {PURPOSE: _purpose(builder, name, kind), **given, KIND: kind, KIND_REASON: reason}
+
+
+def _purpose(builder: Any, name: str, kind: Kind) -> Purpose:
+    """The last presentation of a graph is its final synthesis; otherwise the purpose follows the kind."""
+    if kind == "presentation" and _edges(builder, name).to_end:
+        return "final_synthesis"
+    return default_purpose(kind)
+
+
+def _classify(builder: Any, name: str, spec: Any) -> Classification:
+    function = _function(spec.runnable)
+    source = _source(function)
+    return classify_node(
+        name=name,
+        function=function,
+        doc=inspect.getdoc(function) if function is not None else None,
+        source=source,
+        tools=source is not None and "bind_tools" in source,
+        commands=bool(spec.ends),
+        edges=_edges(builder, name),
+    )
+
+
+def _edges(builder: Any, name: str) -> NodeEdges:
+    branches = builder.branches.get(name, {})
+    targets = {target for branch in branches.values() for target in (branch.ends or {}).values()}
+    plain = {end for start, end in builder.edges if start == name}
+    ends = getattr(builder.nodes[name], "ends", ()) or ()
+    return NodeEdges(
+        conditional_out=bool(branches) or len(tuple(ends)) > 1,
+        to_end=END in plain | targets | set(ends),
+        from_start=(START, name) in builder.edges,
+        loops=_reaches(builder, name),
+    )
+
+
+def _reaches(builder: Any, name: str) -> bool:
+    """Whether a path leads from the node back to it."""
+    following: dict[str, set[str]] = {node: set() for node in builder.nodes}
+    for start, end in builder.edges:
+        following.setdefault(start, set()).add(end)
+    for node, branches in builder.branches.items():
+        for branch in branches.values():
+            following.setdefault(node, set()).update((branch.ends or {}).values())
+    seen: set[str] = set()
+    todo = list(following.get(name, ()))
+    while todo:
+        node = todo.pop()
+        if node not in seen:
+            seen.add(node)
+            todo.extend(following.get(node, ()))
+    return name in seen
+
+
+def _function(runnable: Any) -> Callable[..., Any] | None:
+    inner = runnable.inner if isinstance(runnable, EpisodeScope) else runnable
+    found = getattr(inner, "func", None) or getattr(inner, "afunc", None)
+    return inspect.unwrap(found) if callable(found) else None
+
+
+def _source(function: Callable[..., Any] | None) -> str | None:
+    if function is None:
+        return None
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return None
+
+
+def _is_plain(runnable: Any) -> bool:
+    """Whether a node holds no graph of its own; LangGraph must find those, so such a node is left as it is."""
+    return isinstance(runnable, Runnable) and find_subgraph_pregel(runnable) is None
+
+
+class EpisodeScope(Runnable[Any, Any]):
+    """A node that runs inside the episode of its run.
+
+    Attributes:
+        inner: the node as the user wrote it.
+    """
+
+    def __init__(self, inner: Runnable[Any, Any], router: StepRouter) -> None:
+        self.inner = inner
+        self.name = getattr(inner, "name", None)
+        self._router = router
+
+    @property
+    def func(self) -> Any:
+        """The user's function, for those who look for it."""
+        return getattr(self.inner, "func", None)
+
+    @property
+    def afunc(self) -> Any:
+        """The user's coroutine function, for those who look for it."""
+        return getattr(self.inner, "afunc", None)
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+        """Run the node."""
+        with inside(self._router.episodes.resolve(run_place(config or {}))):
+            return self.inner.invoke(input, config, **kwargs)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+        """Run the node."""
+        episode = await self._router.aresolve(run_place(config or {}))
+        with inside(episode):
+            return await self.inner.ainvoke(input, config, **kwargs)

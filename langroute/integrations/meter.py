@@ -1,0 +1,95 @@
+"""CallMeter: reads usage, confidence and defects of one provider call from its own callbacks.
+
+Callbacks see usage also where the return value hides it (structured output, parsers).
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
+
+from langroute.flow import Reply
+from langroute.records import Usage
+
+
+class CallMeter(BaseCallbackHandler):
+    """Collects what one call brought.
+
+    Attributes:
+        message: the answer as the provider gave it; None until the call has ended.
+        runs: provider calls seen; one for a call that was delegated properly.
+    """
+
+    run_inline = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.message: AIMessage | None = None
+        self.runs = 0
+
+    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
+        """Keep the answer of the call that ended."""
+        self._keep(response)
+
+    def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
+        """Keep what is known of an answer that broke off."""
+        response = kwargs.get("response")
+        if isinstance(response, LLMResult):
+            self._keep(response)
+
+    def _keep(self, response: LLMResult) -> None:
+        self.runs += 1
+        generation = response.generations[0][0] if response.generations and response.generations[0] else None
+        if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage):
+            self.message = generation.message
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens of the call, if the provider reported them."""
+        return None if self.message is None else usage_of(self.message)
+
+    def reply(self, value: Any, defects: tuple[str, ...]) -> Reply:
+        """All that is known of the call, around its answer."""
+        message = self.message
+        return Reply(
+            value=value,
+            usage=self.usage,
+            confidence=None if message is None else confidence_of(message),
+            defects=defects,
+            served_by="" if message is None else served_by(message),
+        )
+
+
+def usage_of(message: AIMessage) -> Usage | None:
+    """Tokens a message reports; None when it reports none.
+
+    A report without any input token is no report: every call has input.
+    """
+    reported = message.usage_metadata
+    if not reported or not reported.get("input_tokens"):
+        return None
+    came_in = reported.get("input_token_details") or {}
+    went_out = reported.get("output_token_details") or {}
+    return Usage(
+        input_tokens=reported["input_tokens"],
+        output_tokens=reported.get("output_tokens") or 0,
+        cache_read_tokens=came_in.get("cache_read") or 0,
+        cache_write_tokens=came_in.get("cache_creation") or 0,
+        reasoning_tokens=went_out.get("reasoning") or 0,
+    )
+
+
+def served_by(message: AIMessage) -> str:
+    """The model that the provider says answered; empty when it does not say."""
+    return str(message.response_metadata.get("model_name") or "")
+
+
+def confidence_of(message: AIMessage) -> float | None:
+    """Geometric mean of the output tokens' probabilities, in (0, 1]; None without logprobs."""
+    logprobs = message.response_metadata.get("logprobs")
+    content = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    values = [token["logprob"] for token in content or () if isinstance(token.get("logprob"), int | float)]
+    return round(math.exp(sum(values) / len(values)), 6) if values else None

@@ -1,0 +1,154 @@
+"""Where a call stands: its node, its kind and its episode, read from the config that LangChain passes along."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+
+from langroute.books import RESERVED_PURPOSES, Purpose
+from langroute.config import checked_kind
+from langroute.episodes import RunPlace
+from langroute.errors import ConfigError
+from langroute.records import Kind
+
+EPISODE = "langroute_episode"
+KIND = "langroute_kind"
+KIND_REASON = "langroute_kind_reason"
+PURPOSE = "langroute_purpose"
+ARM = "langroute_arm"
+
+# Keys of LangGraph's own that no public function gives (INTEGRATION: the identity of a run, and whether it resumes).
+_RUNTIME = "__pregel_runtime"
+_RESUMING = "__pregel_resuming"
+_SCRATCHPAD = "__pregel_scratchpad"
+_CHECKPOINTER = "__pregel_checkpointer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePlace:
+    """What the config says about the node a call is made in.
+
+    Attributes:
+        node: its name; empty outside a graph.
+        kind: the kind set for it; None when none was.
+        kind_reason: how it was found.
+        purpose: which reserve the call may open; None when none was set.
+        arm: the arm the user demands; None when free.
+        attempt: graph attempts of this node before this one (retry policies).
+    """
+
+    node: str = ""
+    kind: Kind | None = None
+    kind_reason: str = ""
+    purpose: Purpose | None = None
+    arm: str | None = None
+    attempt: int = 0
+
+
+def node_place(config: RunnableConfig) -> NodePlace:
+    """The node's part of a config.
+
+    Raises:
+        ConfigError: a langroute key of the metadata holds something impossible; names the key.
+    """
+    metadata = config.get("metadata") or {}
+    kind = metadata.get(KIND)
+    return NodePlace(
+        node=str(metadata.get("langgraph_node", "")),
+        kind=None if kind is None else checked_kind(kind, field=f"metadata.{KIND}"),
+        kind_reason=str(metadata.get(KIND_REASON, "set in metadata")),
+        purpose=_purpose(metadata),
+        arm=_text(metadata, ARM),
+        attempt=_graph_attempt(config) + _tagged_attempt(config),
+    )
+
+
+def run_place(config: RunnableConfig) -> RunPlace:
+    """The episode's part of a config.
+
+    Raises:
+        ConfigError: ``langroute_episode`` is set to something that is no non-empty string.
+    """
+    metadata = config.get("metadata") or {}
+    configurable = config.get("configurable") or {}
+    explicit = _text(metadata, EPISODE) or _text(configurable, EPISODE) or ""
+    # A nested agent with a thread of its own keeps the outer thread in its metadata: the episode is the outer one's.
+    own = str(configurable.get("thread_id") or "")
+    thread = str(metadata.get("thread_id") or own)
+    nested = bool(own) and own != thread
+    control = getattr(configurable.get(_RUNTIME), "control", None)
+    return RunPlace(
+        explicit=explicit,
+        thread=thread,
+        run=control,
+        resumed=bool(thread) and (nested or _resumes(metadata, configurable, config)),
+    )
+
+
+def _resumes(metadata: Mapping[str, Any], configurable: Mapping[str, Any], config: RunnableConfig) -> bool:
+    """Whether the run goes on with an earlier turn.
+
+    LangGraph tells so in the first superstep only. In a later one the thread's newest checkpoint of an input tells: a
+    fresh run wrote it right before its first superstep. Where neither can tell, the run is taken to resume: a budget
+    must not be granted twice.
+    """
+    if configurable.get(_RESUMING):
+        return True
+    stop = getattr(configurable.get(_SCRATCHPAD), "stop", None)
+    step = metadata.get("langgraph_step")
+    limit = config.get("recursion_limit")
+    if not isinstance(stop, int) or not isinstance(step, int) or not isinstance(limit, int):
+        return False
+    base = stop - limit - 1
+    if step <= base + 1:
+        return False
+    saver = configurable.get(_CHECKPOINTER)
+    if saver is None:
+        return False
+    return _last_input_step(saver, str(metadata.get("thread_id") or "")) != base
+
+
+def _last_input_step(saver: Any, thread: str) -> int | None:
+    place = {"configurable": {"thread_id": thread, "checkpoint_ns": ""}}
+    try:
+        found = next(iter(saver.list(place, filter={"source": "input"}, limit=1)), None)
+    except Exception:  # an async-only or unreachable checkpointer cannot tell
+        return None
+    step = found.metadata.get("step") if found is not None else None
+    return step if isinstance(step, int) else None
+
+
+def _graph_attempt(config: RunnableConfig) -> int:
+    runtime = (config.get("configurable") or {}).get(_RUNTIME)
+    attempt = getattr(getattr(runtime, "execution_info", None), "node_attempt", 1)
+    return max(0, attempt - 1) if isinstance(attempt, int) else 0
+
+
+def _tagged_attempt(config: RunnableConfig) -> int:
+    """Attempts before this one that ``.with_retry()`` made; it tags them ``retry:attempt:N``."""
+    for tag in config.get("tags") or ():
+        head, _, number = tag.rpartition(":")
+        if head == "retry:attempt" and number.isdigit():
+            return max(0, int(number) - 1)
+    return 0
+
+
+def _text(data: Mapping[str, Any], key: str) -> str | None:
+    value = data.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"must be a non-empty string, not {value!r}", field=f"metadata.{key}")
+    return value
+
+
+def _purpose(metadata: Mapping[str, Any]) -> Purpose | None:
+    value = metadata.get(PURPOSE)
+    for purpose in ("general", *RESERVED_PURPOSES):
+        if value == purpose:
+            return purpose
+    if value is None:
+        return None
+    known = ", ".join(("general", *RESERVED_PURPOSES))
+    raise ConfigError(f"{value!r} is no purpose; use one of {known}", field=f"metadata.{PURPOSE}")

@@ -1,0 +1,182 @@
+"""ModelCall: one call as it reached a door, and the step the router sees in it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from langroute.books import Purpose
+from langroute.config import RouterConfig
+from langroute.errors import ConfigError
+from langroute.integrations.place import NodePlace, node_place
+from langroute.records import BudgetView, Kind, Step
+from langroute.steps import ConversationReader, bound_input_tokens, expected_input_tokens
+from langroute.steps.classify import classify_node
+
+TOOLS = "tools"
+STRUCTURE = "langroute_structure"
+_BIND_KEYS = ("tool_choice", "strict", "parallel_tool_calls")
+_LIMIT_KEYS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Structure:
+    """A schema that the answer must fit, as given to ``with_structured_output``."""
+
+    schema: Any
+    include_raw: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCall:
+    """One call as it reached a door: the prompt, the config, and what was bound to it.
+
+    Attributes:
+        prompt: the input, as the user gave it.
+        messages: the same as messages.
+        config: the config in force, callbacks included.
+        tools: tools bound to the call.
+        tool_options: options of the binding, such as ``tool_choice``.
+        structure: schema bound to the call.
+        options: all other keyword arguments of the call; they go to the model as they are.
+        output_limit: most output tokens, where the user set a limit on the call.
+    """
+
+    prompt: Any
+    messages: Sequence[BaseMessage]
+    config: RunnableConfig
+    tools: Sequence[Any] = ()
+    tool_options: Mapping[str, Any] = field(default_factory=dict)
+    structure: Structure | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    output_limit: int | None = None
+
+    @cached_property
+    def tool_schemas(self) -> tuple[Mapping[str, Any], ...]:
+        """The bound tools in the form that is sent."""
+        return tuple(_schema(tool) for tool in self.tools)
+
+    @cached_property
+    def schema_bytes(self) -> int:
+        """UTF-8 bytes of everything bound to the call."""
+        size = sum(len(json.dumps(schema, default=repr)) for schema in self.tool_schemas)
+        if self.structure is not None:
+            # Some providers are sent the schema both as a tool and as a format.
+            size += 2 * len(json.dumps(_schema(self.structure.schema), default=repr))
+        return size
+
+
+def model_call(
+    *, prompt: Any, messages: Sequence[BaseMessage], config: RunnableConfig, options: dict[str, Any]
+) -> ModelCall:
+    """A call from the keyword arguments it was made with.
+
+    Raises:
+        ConfigError: an argument would make the provider bill several answers, which no hold covers.
+    """
+    if (options.get("n") or 1) != 1:
+        raise ConfigError("several answers per call are billed each; make one routed call per answer", field="n")
+    rest = dict(options)
+    tools = rest.pop(TOOLS, None) or ()
+    limits = [limit for key in _LIMIT_KEYS if (limit := rest.pop(key, None)) is not None]
+    return ModelCall(
+        prompt=prompt,
+        messages=messages,
+        config=config,
+        tools=tuple(tools),
+        tool_options={key: rest.pop(key) for key in _BIND_KEYS if key in rest} if tools else {},
+        structure=rest.pop(STRUCTURE, None),
+        options=rest,
+        output_limit=min(limits) if limits else None,
+    )
+
+
+class StepReader:
+    """Reads the step out of a call; remembers conversations, so that only new messages are read.
+
+    Args:
+        config: the router's settings.
+    """
+
+    def __init__(self, config: RouterConfig) -> None:
+        self._config = config
+        self._reader = ConversationReader()
+        self._models: dict[str, str] = {}
+
+    def learn_name(self, *, served_by: str, model: str) -> None:
+        """Remember that a provider answers for ``model`` under a longer name, such as a dated snapshot."""
+        if served_by and self._models.get(served_by) != model:
+            self._models[served_by] = model
+
+    def read(self, call: ModelCall, *, episode: str, call_index: int) -> Step:
+        """The step of a call; its ``budget`` is still to be filled in."""
+        place = node_place(call.config)
+        kind, reason = self._kind(place, call)
+        reading = self._reader.read(call.messages)
+        cap = call.output_limit or self._config.output_cap(kind)
+        step = Step(
+            episode=episode,
+            call_index=call_index,
+            kind=kind,
+            budget=BudgetView(scope=""),
+            node=place.node,
+            kind_reason=reason,
+            purpose=place.purpose or default_purpose(kind),
+            pressure=replace(reading.pressure, retries=reading.pressure.retries + place.attempt),
+            input_tokens=expected_input_tokens(reading, tools_bytes=call.schema_bytes),
+            input_bound=bound_input_tokens(reading, tools_bytes=call.schema_bytes),
+            output_cap=cap,
+            needs_tools=bool(call.tools),
+            needs_structure=call.structure is not None,
+            pinned=place.arm,
+        )
+        last = reading.last_usage
+        if last is None or not last.anchored or not last.model:
+            return step
+        bound = bound_input_tokens(reading, tools_bytes=call.schema_bytes, reported_model=last.model)
+        return replace(step, reported_by=self._models.get(last.model, last.model), reported_bound=bound)
+
+    def _kind(self, place: NodePlace, call: ModelCall) -> tuple[Kind, str]:
+        if place.node in self._config.kinds:
+            return self._config.kinds[place.node], "set in config"
+        if place.kind is not None:
+            return place.kind, place.kind_reason
+        schema = call.structure.schema if call.structure is not None else None
+        found = classify_node(name=place.node, tools=bool(call.tools), schema=schema)
+        return found.kind, found.reason
+
+
+def default_purpose(kind: Kind) -> Purpose:
+    """The reserve a step of this kind may open where nothing else was said."""
+    return "verification" if kind == "verification" else "general"
+
+
+def form_defects(call: ModelCall, message: AIMessage | None) -> tuple[str, ...]:
+    """What is malformed about an answer: its tool calls, against the tools that were bound."""
+    if message is None or not call.tools:
+        return ()
+    required = {
+        schema["function"]["name"]: set(schema["function"].get("parameters", {}).get("required", ()))
+        for schema in call.tool_schemas
+        if "function" in schema
+    }
+    defects = ["invalid_tool_call"] * bool(message.invalid_tool_calls)
+    if len(required) == len(call.tool_schemas):
+        defects += ["unknown_tool"] * any(made["name"] not in required for made in message.tool_calls)
+        defects += ["invalid_arguments"] * any(
+            not required.get(made["name"], set()) <= set(made["args"]) for made in message.tool_calls
+        )
+    return tuple(defects)
+
+
+def _schema(tool: Any) -> Mapping[str, Any]:
+    """The JSON that is sent for a tool; provider-side tools are dictionaries already."""
+    if isinstance(tool, Mapping) and "function" not in tool and "type" in tool and "parameters" not in tool:
+        return tool
+    return convert_to_openai_tool(tool)

@@ -1,0 +1,53 @@
+"""The lab's models and prices, ready for a pool of arms."""
+
+from typing import TYPE_CHECKING
+
+from langroute.lab.service import LabEngine, LabService
+from langroute.money import Price
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+API_KEY = "lab"
+"""The key that lab clients send; the server asks for none unless it is told to."""
+
+
+def lab_prices() -> dict[str, Price]:
+    """What each of the lab's models costs, by model name (``lab-small`` ...), as published by the engine."""
+    engine = LabEngine()
+    prices = {}
+    for name in engine.names:
+        rates = engine.model(name).rates
+        prices[name] = Price(
+            input_per_million=rates.input_per_million,
+            output_per_million=rates.output_per_million,
+            cached_input_per_million=rates.cached_input_per_million,
+        )
+    return prices
+
+
+def lab_models(base_url: str | None = None, *, service: LabService | None = None) -> "dict[str, BaseChatModel]":
+    """The lab's models as chat models, under the names ``small``, ``medium`` and ``large``.
+
+    All tell log probabilities and take the likeliest token each time; none retries by itself.
+
+    Args:
+        base_url: a running `LabServer`'s; the models are then `ChatOpenAI`. None answers in this process.
+        service: what answers in this process; None takes the one that all in-process models share.
+    """
+    names = {name.removeprefix("lab-"): name for name in LabEngine().names}
+    if base_url is not None:
+        return {short: _remote(name, base_url) for short, name in names.items()}
+    from langroute.lab.chat_model import LabChatModel
+
+    return {short: LabChatModel(model=name, service=service) for short, name in names.items()}
+
+
+def _remote(name: str, base_url: str) -> "BaseChatModel":
+    from langchain_openai import ChatOpenAI
+    from pydantic import SecretStr
+
+    return ChatOpenAI(
+        model=name, base_url=base_url, api_key=SecretStr(API_KEY), logprobs=True, temperature=0, max_retries=0,
+        stream_usage=True,
+    )  # fmt: skip

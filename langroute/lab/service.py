@@ -1,0 +1,79 @@
+"""Answering chat requests: what the server and the in-process chat model have in common.
+
+A `LabService` is one provider: an engine, a prompt cache and a meter. Each request becomes an `Exchange`, whose pieces
+are generated as they are taken; whoever takes them decides whether the client sees them one by one or joined.
+"""
+
+import time
+from collections.abc import Callable
+
+from langroute.lab.exchange import Exchange
+from langroute.lab.meter import Meter
+from langroute.lab.prompt_cache import PromptCache
+from langroute.lab.protocols import Engine
+from langroute.lab.refusals import ApiError
+from langroute.lab.requests import ChatRequest
+
+
+class LabService:
+    """A provider of models: engine, prompt cache and meter. Safe to use from any thread.
+
+    Args:
+        engine: the models; None takes the lab's own.
+        clock: seconds on a clock that never goes back, for the prompt cache's lifetime.
+
+    Attributes:
+        engine: the models.
+        meter: what was served.
+        cache: the prompt cache.
+    """
+
+    def __init__(self, *, engine: Engine | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.engine: Engine = LabEngine() if engine is None else engine
+        self.meter = Meter()
+        self.cache = PromptCache(clock=clock)
+
+    def open(self, request: ChatRequest) -> Exchange:
+        """Read the prompt; nothing is generated or metered until the exchange's pieces are taken.
+
+        Raises:
+            ApiError: no such model, or the prompt fills its context.
+        """
+        if request.model not in self.engine.names:
+            raise ApiError(
+                f"The model `{request.model}` does not exist or you do not have access to it.",
+                status=404,
+                code="model_not_found",
+            )
+        prompt = self.engine.encode(
+            request.messages,
+            tools=request.tools,
+            tool_choice=request.tool_choice,
+            response_format=request.response_format,
+        )
+        window = self.engine.model(request.model).context_window
+        if len(prompt) >= window:
+            raise ApiError(
+                f"This model's maximum context length is {window} tokens. However, your messages resulted in "
+                f"{len(prompt)} tokens. Please reduce the length of the messages.",
+                param="messages",
+                code="context_length_exceeded",
+            )
+        cached = self.cache.use(request.model, prompt)
+        return Exchange(request=request, engine=self.engine, meter=self.meter, prompt=prompt, cached=cached)
+
+    def answer(self, request: ChatRequest) -> Exchange:
+        """Answer a request whole; as `open`, with every piece taken."""
+        exchange = self.open(request)
+        for _ in exchange.pieces():
+            pass
+        return exchange
+
+
+class LabEngine:
+    """The lab's own models; weights are read when a model is first asked for."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The lab's models, smallest first."""
+        return tuple(lab.MODEL_NAMES)

@@ -1,0 +1,134 @@
+"""The rules that every ledger keeps: what may be booked, and why a hold is refused.
+
+The memory ledger and SQL test the fit of a hold in their own words, for speed; who was too tight, and by how much, is
+told here, once for all of them.
+"""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from fractions import Fraction
+
+from langroute.books import Amount, Balance, HoldRequest, Limits, Resource
+from langroute.errors import BudgetExceeded, ConfigError, LedgerError
+from langroute.money import dollars, format_dollars
+
+MOST = 2**62
+"""No single number of the books is larger: two of them still fit the 64-bit integers of a database."""
+
+_RESOURCES: tuple[tuple[Resource, str], ...] = (
+    ("dollars", "nano_usd"),
+    ("input_tokens", "input_tokens"),
+    ("output_tokens", "output_tokens"),
+    ("retries", "retries"),
+)
+
+
+def check_limits(limits: Limits) -> None:
+    """Refuse limits that no books can keep.
+
+    Raises:
+        ConfigError: a limit is negative or beyond 64 bits, a purpose has two reserves, or reserves exceed the limit.
+    """
+    for _, name in _RESOURCES:
+        limit = getattr(limits, name)
+        if limit is not None and not 0 <= limit <= MOST:
+            raise ConfigError(f"must be between 0 and {MOST}, got {limit}; use None for unlimited", field=name)
+    if not limits.reserves:
+        return
+    kept = dict(limits.reserves)
+    if len(kept) < len(limits.reserves) or min(kept.values()) < 0:
+        raise ConfigError("must name each purpose once, with no negative amount", field="reserves")
+    if limits.nano_usd is None or sum(kept.values()) > limits.nano_usd:
+        raise ConfigError("a part can only be kept of a dollar limit that holds all reserves", field="reserves")
+
+
+def check_amount(amount: Amount, *, where: str) -> None:
+    """Refuse amounts that would give budget back or overflow the books.
+
+    Raises:
+        LedgerError: a number is negative or beyond 64 bits; names it and ``where`` it stood.
+    """
+    nano, tokens_in, tokens_out, retries = amount.nano_usd, amount.input_tokens, amount.output_tokens, amount.retries
+    if 0 <= nano <= MOST and 0 <= tokens_in <= MOST and 0 <= tokens_out <= MOST and 0 <= retries <= MOST:
+        return
+    raise LedgerError(f"{where}: every number must be between 0 and {MOST}, got {amount}")
+
+
+def check_request(request: HoldRequest) -> tuple[str, ...]:
+    """The scopes a hold takes from, each once.
+
+    Raises:
+        LedgerError: no scope is named, or the amount cannot be booked.
+    """
+    check_amount(request.amount, where=f"hold {request.id}")
+    scopes = request.scopes
+    if len(scopes) == 1:
+        return scopes
+    if not scopes:
+        raise LedgerError(f"hold {request.id}: names no scope; name the episode's scope first")
+    return tuple(dict.fromkeys(scopes))
+
+
+def unknown_scope(scope: str) -> LedgerError:
+    """The error for a scope that was never opened."""
+    return LedgerError(f"scope {scope!r} was never opened here; call open(scope, limits, at=...) first")
+
+
+def unknown_hold(hold_id: str) -> LedgerError:
+    """The error for a hold that was never taken."""
+    return LedgerError(f"hold {hold_id!r} was never taken here; only what was held can be settled")
+
+
+def closed_scope(scope: str) -> LedgerError:
+    """The error for a hold on a scope that was closed."""
+    return LedgerError(f"scope {scope!r} is closed and takes no more holds; start a new episode")
+
+
+def refusal(balances: Sequence[Balance], request: HoldRequest) -> LedgerError | BudgetExceeded | None:
+    """Why a hold cannot be taken from these scopes; None when it can.
+
+    A closed scope comes first; then the tightest scope and resource: the one with the smallest room relative to what
+    the call needs, the first named where two are equal.
+    """
+    for balance in balances:
+        if balance.closed:
+            return closed_scope(balance.scope)
+    short = [case for balance in balances for case in _shortages(balance, request)]
+    return min(short, key=lambda case: case[0])[1] if short else None
+
+
+def _shortages(balance: Balance, request: HoldRequest) -> Iterator[tuple[Fraction, BudgetExceeded]]:
+    for resource, name in _RESOURCES:
+        limit, requested = getattr(balance.limits, name), getattr(request.amount, name)
+        if limit is None or not requested:
+            continue
+        used = getattr(balance.used, name)
+        room = balance.available_nano(request.purpose) if resource == "dollars" else limit - used
+        if room is None or requested <= room:
+            continue
+        yield Fraction(max(0, room), requested), _exceeded(balance, request, resource, limit, used, requested)
+
+
+def _exceeded(
+    balance: Balance, request: HoldRequest, resource: Resource, limit: int, used: int, requested: int
+) -> BudgetExceeded:
+    def shown(number: int) -> Decimal | int:
+        return dollars(number) if resource == "dollars" else number
+
+    return BudgetExceeded(
+        scope=balance.scope,
+        resource=resource,
+        limit=shown(limit),
+        spent=shown(used),
+        requested=shown(requested),
+        hint=_hint(balance, request, resource),
+    )
+
+
+def _hint(balance: Balance, request: HoldRequest, resource: Resource) -> str:
+    kept = [(name, balance.reserve_left(name)) for name, _ in balance.limits.reserves if name != request.purpose]
+    told = ", ".join(f"{format_dollars(nano)} is kept for {name}" for name, nano in kept if nano)
+    way_out = "Choose a cheaper arm, ask for less output or raise the budget."
+    if resource == "retries":
+        way_out = "Raise hard_stop_after_retries, or let the step fail."
+    return f"Of the rest, {told}. {way_out}" if told and resource == "dollars" else way_out

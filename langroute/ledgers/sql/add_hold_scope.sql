@@ -1,0 +1,1 @@
+INSERT INTO ledger_hold_scope (hold, position, scope) VALUES (:hold, :position, :scope)

@@ -1,0 +1,1 @@
+UPDATE ledger_scope SET closed = 1 WHERE name = :scope

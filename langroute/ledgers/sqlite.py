@@ -1,0 +1,156 @@
+"""The ledger of one machine: exact across threads and processes, and it survives the death of any of them."""
+
+import sqlite3
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Self
+
+from langroute.books import Amount, Balance, Entry, HoldRequest, Limits
+from langroute.errors import LedgerUnavailable
+from langroute.ledgers.database import Database, sql_of
+from langroute.ledgers.rows import SEQ, balance_of, bind_amount, bind_limits, entry_of, name_beyond, parts_of
+from langroute.ledgers.rules import (
+    check_amount,
+    check_limits,
+    check_request,
+    closed_scope,
+    refusal,
+    unknown_hold,
+    unknown_scope,
+)
+from langroute.ledgers.stores import file_of
+
+_PACKAGE = "langroute.ledgers"
+
+
+class SqliteLedger:
+    """Books in a SQLite file that any number of threads and processes share.
+
+    Each change is one transaction which takes SQLite's write lock before it reads. A hold is a conditional update: it
+    takes only where it fits. Books survive the death of the process at any moment, a kill -9 in the middle of a call
+    included: the hold then stays in the books as held. A power cut may lose the last commits (see `Database`).
+
+    The file is opened at first use. The ledger is pickled by its path and works on both sides of a fork. Any fault of
+    the file is raised as `LedgerUnavailable` with nothing booked; once the fault is gone, the same ledger works again.
+
+    Args:
+        path: the file; made if it does not exist, in a directory that does.
+        busy_timeout_s: seconds to wait for another process that writes.
+    """
+
+    blocking = True
+
+    def __init__(self, path: str | Path, *, busy_timeout_s: float = 30.0) -> None:
+        self._sql = sql_of(_PACKAGE)
+        self._database = Database(
+            path, package=_PACKAGE, room="ledger", error=LedgerUnavailable, busy_timeout_s=busy_timeout_s
+        )
+
+    @classmethod
+    def from_place(cls, place: str) -> Self:
+        """The ledger of ``sqlite://`` followed by ``place``."""
+        return cls(file_of(place))
+
+    @property
+    def path(self) -> Path:
+        """The file, as an absolute path."""
+        return self._database.path
+
+    def open(self, scope: str, limits: Limits, *, at: float) -> Balance:
+        """Open a scope, or return its books as they are; see `langroute.protocols.Ledger.open`."""
+        check_limits(limits)
+        with self._database.write() as connection:
+            row = {"scope": scope, "at": at} | bind_limits(limits)
+            if connection.execute(self._sql["open_scope"], row).rowcount:
+                kept = [{"scope": scope, "purpose": purpose, "nano": nano} for purpose, nano in limits.reserves]
+                connection.executemany(self._sql["keep_reserve"], kept)
+            return self._balance(connection, scope)
+
+    def balance(self, scope: str) -> Balance:
+        """The books of a scope; see `langroute.protocols.Ledger.balance`."""
+        with self._database.read() as connection:
+            return self._balance(connection, scope)
+
+    def hold(self, request: HoldRequest) -> Balance:
+        """Set an amount aside in all scopes or in none; see `langroute.protocols.Ledger.hold`."""
+        scopes = check_request(request)
+        row = {"id": request.id, "purpose": request.purpose, "arm": request.arm, "at": request.at}
+        row |= bind_amount(request.amount)
+        with self._database.write() as connection:
+            taken = connection.execute(self._sql["first_scope"], {"id": request.id}).fetchone()
+            if taken is not None:
+                return self._balance(connection, taken[0])
+            self._take(connection, scopes, request, row)
+            hold = connection.execute(self._sql["add_hold"], row).lastrowid
+            parts = [{"hold": hold, "position": at, "scope": scope} for at, scope in enumerate(scopes)]
+            connection.executemany(self._sql["add_hold_scope"], parts)
+            return self._balance(connection, scopes[0])
+
+    def settle(self, hold_id: str, amount: Amount, *, worst_case: bool = False, at: float) -> Entry:
+        """Replace a hold by what was really used; see `langroute.protocols.Ledger.settle`."""
+        check_amount(amount, where=f"settlement of {hold_id}")
+        with self._database.write() as connection:
+            rows = connection.execute(self._sql["find_hold"], {"id": hold_id}).fetchall()
+            if not rows:
+                raise unknown_hold(hold_id)
+            entry = entry_of(rows)
+            if entry.settled is None:
+                row = {"hold": rows[0][SEQ], "at": at, "worst_case": worst_case} | bind_amount(amount)
+                connection.execute(self._sql["settle_hold"], row)
+                self._book(connection, entry, amount)
+                entry = entry_of(connection.execute(self._sql["find_hold"], {"id": hold_id}).fetchall())
+            return entry
+
+    def close_scope(self, scope: str) -> Balance:
+        """Take no more holds from a scope; see `langroute.protocols.Ledger.close_scope`."""
+        with self._database.write() as connection:
+            connection.execute(self._sql["close_scope"], {"scope": scope})
+            return self._balance(connection, scope)
+
+    def latest(self, prefix: str) -> Balance | None:
+        """The scope opened last among those whose name starts with ``prefix``."""
+        with self._database.read() as connection:
+            row = {"prefix": prefix, "beyond": name_beyond(prefix)}
+            found = connection.execute(self._sql["latest"], row).fetchone()
+            return None if found is None else self._balance(connection, found[0])
+
+    def entries(self, scope: str) -> tuple[Entry, ...]:
+        """Every hold taken from a scope, oldest first."""
+        with self._database.read() as connection:
+            if connection.execute(self._sql["find_scope"], {"scope": scope}).fetchone() is None:
+                raise unknown_scope(scope)
+            rows = connection.execute(self._sql["holds_of"], {"scope": scope}).fetchall()
+        return tuple(entry_of(list(group)) for _, group in groupby(rows, key=itemgetter(SEQ)))
+
+    def close(self) -> None:
+        """Close the file. Books stay; a later call, say a late settlement, opens it again."""
+        self._database.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by path: the copy is another door to the same books."""
+        return (partial(type(self), busy_timeout_s=self._database.busy_timeout_s), (str(self.path),))
+
+    def _take(
+        self, connection: sqlite3.Connection, scopes: tuple[str, ...], request: HoldRequest, row: dict[str, Any]
+    ) -> None:
+        connection.execute("SAVEPOINT taking")
+        for part in parts_of(row, scopes):
+            if not connection.execute(self._sql["take"], part).rowcount:
+                connection.execute("ROLLBACK TO taking")
+                balances = [self._balance(connection, scope) for scope in scopes]
+                raise refusal(balances, request) or closed_scope(scopes[0])
+            connection.execute(self._sql["take_purpose"], part)
+
+    def _book(self, connection: sqlite3.Connection, entry: Entry, amount: Amount) -> None:
+        row = {"purpose": entry.purpose} | bind_amount(amount) | bind_amount(entry.held, prefix="held_")
+        parts = parts_of(row, entry.scopes)
+        connection.executemany(self._sql["settle_scope"], parts)
+        connection.executemany(self._sql["settle_purpose"], parts)
+
+    def _balance(self, connection: sqlite3.Connection, scope: str) -> Balance:
+        row = connection.execute(self._sql["find_scope"], {"scope": scope}).fetchone()
+        if row is None:
+            raise unknown_scope(scope)
+        return balance_of(row, connection.execute(self._sql["purposes_of"], {"scope": scope}).fetchall())

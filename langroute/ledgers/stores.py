@@ -1,0 +1,83 @@
+"""From a store URL to the class that keeps books there."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from langroute.errors import ConfigError
+from langroute.protocols import Ledger
+
+LEDGERS: Mapping[str, str] = {
+    "memory": "langroute.ledgers.memory:MemoryLedger",
+    "sqlite": "langroute.ledgers.sqlite:SqliteLedger",
+}
+"""Scheme to the class that serves it. A class has ``from_place(place)`` for what stands after ``scheme://``."""
+
+_EXAMPLES = "memory://, sqlite:///relative.db and sqlite:////absolute/path.db"
+
+
+def open_ledger(url: str) -> Ledger:
+    """The ledger that a store URL names. Nothing is opened before its first use.
+
+    Args:
+        url: ``memory://``, ``sqlite:///relative.db`` or ``sqlite:////absolute/path.db``.
+
+    Raises:
+        ConfigError: the URL is malformed, or its scheme has no ledger in this version.
+
+    >>> open_ledger("memory://").blocking
+    False
+    """
+    scheme, place = split_store(url, known=LEDGERS)
+    ledger: Ledger = load_store(LEDGERS[scheme]).from_place(place)
+    return ledger
+
+
+def split_store(url: str, *, known: Mapping[str, str]) -> tuple[str, str]:
+    """Scheme and place of a store URL, with a scheme out of ``known``.
+
+    Raises:
+        ConfigError: no scheme, or one that is not known; the message lists those that are.
+    """
+    scheme, separator, place = str(url).partition("://")
+    if not separator:
+        raise ConfigError(f"{url!r} is no store URL; use {_EXAMPLES}", field="store")
+    if scheme not in known:
+        raise ConfigError(
+            f"unknown scheme {scheme!r} in {url!r}; this version knows {', '.join(known)} ({_EXAMPLES}), "
+            "redis and postgres are not available in it",
+            field="store",
+        )
+    return scheme, place
+
+
+def load_store(target: str) -> Any:
+    """The class behind ``package.module:Class``, imported only when a store of its kind is asked for."""
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
+
+
+def file_of(place: str) -> str:
+    """Path of the database in what stands after ``sqlite://``.
+
+    Raises:
+        ConfigError: there is no path, options follow it, or it asks for a database in memory.
+    """
+    path = place.removeprefix("/")
+    if not place.startswith("/") or not path:
+        raise ConfigError(f"'sqlite://{place}' names no file; write sqlite:///relative.db", field="store")
+    if ":memory:" in path:
+        raise ConfigError("a SQLite database in memory cannot be shared; use memory://", field="store")
+    if "?" in path:
+        raise ConfigError(f"options are not supported in 'sqlite://{place}'; drop all from '?' on", field="store")
+    return path
+
+
+def no_place(place: str, *, scheme: str) -> None:
+    """Check that nothing stands after ``scheme://``.
+
+    Raises:
+        ConfigError: something does.
+    """
+    if place:
+        raise ConfigError(f"'{scheme}://{place}' must end after '{scheme}://'", field="store")

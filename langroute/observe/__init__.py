@@ -1,0 +1,1 @@
+"""Making decisions visible: the structured log and the report on an episode."""

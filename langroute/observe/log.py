@@ -1,0 +1,141 @@
+"""RoutingLog: writes the events of ``events.py`` through structlog.
+
+Nothing is printed until the program asks for it, and no global configuration is read or changed: the default log is
+the standard logger ``langroute`` at level INFO, one JSON object a line, so ``logging.basicConfig(level="INFO")``
+shows it. A program with a structlog logger of its own passes that instead.
+"""
+
+import logging
+from collections.abc import MutableMapping
+from typing import Any, Protocol
+
+import structlog
+from pydantic_core import to_json
+
+from langroute.errors import ConfigError
+from langroute.observe.events import Action, RoutingEvent, action_event, decision_event, outcome_event
+from langroute.records import Record
+
+LOGGER_NAME = "langroute"
+
+
+class EventLogger(Protocol):
+    """Any structlog logger: what is called with an event's name and its other fields."""
+
+    def info(self, event: str, /, **fields: Any) -> Any:
+        """Log one event at level INFO."""
+        ...
+
+
+class RoutingLog:
+    """The structured log of one router.
+
+    A logger that fails never fails a call: its error is reported on the standard logger ``langroute.log``.
+
+    Args:
+        logger: a structlog logger; the standard logger ``langroute`` with JSON lines when left out.
+
+    Raises:
+        ConfigError: the logger is a plain one of ``logging``, or no logger.
+
+    >>> RoutingLog().action(episode="42", action="stop", reason="no arm fits into what is left", at=0.0)
+    """
+
+    def __init__(self, logger: EventLogger | None = None) -> None:
+        if logger is not None:
+            _check(logger)
+        self._gate = logging.getLogger(LOGGER_NAME) if logger is None else None
+        self._logger: EventLogger = _json_lines() if logger is None else logger
+
+    def decision(self, record: Record) -> None:
+        """Log which arm was chosen, and why, to be called before the call; an attempt again is told as an action."""
+        if not self._wanted():
+            return
+        step = record.step
+        if step.attempt:
+            action, reason = _again(record)
+            self.action(
+                episode=step.episode,
+                action=action,
+                reason=reason,
+                at=record.at,
+                call_index=step.call_index,
+                node=step.node,
+            )
+        self._emit(decision_event(record))
+
+    def outcome(self, record: Record) -> None:
+        """Log what came of a call; a record without an outcome logs nothing."""
+        if record.outcome is not None and self._wanted():
+            self._emit(outcome_event(record))
+
+    def closed(self, record: Record) -> None:
+        """Log the end of an attempt: its outcome, or the decision that led to no call and the action taken instead."""
+        if record.action == "call":
+            self.outcome(record)
+            return
+        self.decision(record)
+        step, reason = record.step, record.decision.rationale
+        if record.action == "refused":
+            reason = f"No hold could be taken for {record.decision.arm}, so the call was not made."
+        self.action(
+            episode=step.episode,
+            action=record.action,
+            reason=reason,
+            at=record.at,
+            call_index=step.call_index,
+            node=step.node,
+        )
+
+    def action(
+        self, *, episode: str, action: Action, reason: str, at: float, call_index: int | None = None, node: str = ""
+    ) -> None:
+        """Log something other than a call; arguments as in ``events.action_event``."""
+        if self._wanted():
+            told = action_event(episode=episode, action=action, reason=reason, at=at, call_index=call_index, node=node)
+            self._emit(told)
+
+    def _wanted(self) -> bool:
+        # Building an event costs more than all else here, and most programs have the log switched off.
+        return self._gate is None or self._gate.isEnabledFor(logging.INFO)
+
+    def _emit(self, told: RoutingEvent) -> None:
+        fields = told.model_dump()
+        name = fields.pop("event")
+        try:
+            self._logger.info(name, **fields)
+        except Exception:
+            logging.getLogger(f"{LOGGER_NAME}.log").exception("the routing log could not write a %s event", name)
+
+
+def _check(logger: object) -> None:
+    if isinstance(logger, logging.Logger):
+        message = (
+            "is a plain logger, which takes no fields; wrap it: structlog.stdlib.get_logger(), structlog.wrap_logger"
+        )
+        raise ConfigError(message, field="logger")
+    if not callable(getattr(logger, "info", None)):
+        raise ConfigError(f"must be a structlog logger, not {logger!r}", field="logger")
+
+
+def _again(record: Record) -> tuple[Action, str]:
+    step, arm = record.step, record.decision.arm
+    if step.rejected and arm is not None:
+        last = step.rejected[-1]
+        return "escalate", f"{last.arm} did not do ({last.reason}); {arm} is tried next."
+    return "retry", f"Attempt {step.attempt + 1} at this step, after a call that failed."
+
+
+def _json_lines() -> EventLogger:
+    logger: EventLogger = structlog.wrap_logger(
+        logging.getLogger(LOGGER_NAME),
+        processors=[_render],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        context_class=dict,
+    ).bind()
+    return logger
+
+
+def _render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+    ordered = {"event": event.pop("event"), **event}
+    return to_json(ordered, inf_nan_mode="strings").decode()

@@ -1,0 +1,285 @@
+"""An episode, and one decision of it, as a person reads them: in a terminal, in a pipe, or as JSON."""
+
+import json
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from langroute.errors import EpisodeNotFound
+from langroute.money import format_dollars
+from langroute.observe.events import SCHEMA_VERSION, decision_event, outcome_event
+from langroute.observe.layout import Column, Facts, Paragraph, Row, Rows, plain
+from langroute.observe.totals import Dearest, EpisodeTotals, totals
+from langroute.records import Arm, BudgetView, EpisodeEnd, Outcome, Pressure, Record, as_dollars
+
+_WIDE = 100
+
+_COLUMNS = (
+    Column(title="#", align="right"),
+    Column(title="node", most=16),
+    Column(title="kind", most=12),
+    Column(title="arm", most=16),
+    Column(title="cost", align="point"),
+    Column(title="expected", align="point", least_width=_WIDE),
+    Column(title="tokens", align="right", least_width=_WIDE),
+    Column(title="left", align="point"),
+    Column(title="pressure", align="right", least_width=_WIDE),
+    Column(title="outcome", most=10),
+)
+
+_ALTERNATIVES = (
+    Column(title="arm", most=16),
+    Column(title="success", align="right"),
+    Column(title="cost", align="point"),
+    Column(title="worst case", align="point"),
+    Column(title="utility", align="point"),
+    Column(title=""),
+)
+
+
+def explain(records: Sequence[Record], end: EpisodeEnd | None = None, arms: Sequence[Arm] = ()) -> RenderableType:
+    """An episode as a table a person understands, fitted to the width it is printed at.
+
+    Each step is one line, with why it was decided so beneath it; then what the episode came to. The column ``left`` is
+    the budget after the step, reserves and the holds of calls under way at its decision taken into account.
+
+    Args:
+        records: the records of one episode, in order.
+        end: how it ended, when somebody said.
+        arms: its pool; with it the cost of the dearest arm alone is worked out from the tokens that were used.
+
+    Raises:
+        EpisodeNotFound: there are no records.
+    """
+    _need(records)
+    sums = totals(records, arms)
+    title = Text(f"Episode {plain(sums.episode)}", style="bold")
+    rows = Rows(columns=_COLUMNS, rows=tuple(_row(record) for record in records))
+    return Group(title, "", rows, "", Facts(pairs=_summary(sums, end)))
+
+
+def explain_step(record: Record) -> RenderableType:
+    """One decision whole: what was known, every alternative with why not, what was left, and what came of it."""
+    step, decision = record.step, record.decision
+    where = f", node {plain(step.node)}" if step.node else ""
+    title = f"Step {step.call_index}, attempt {step.attempt}, of episode {plain(step.episode)}{where}"
+    chosen = tuple(
+        Row(
+            cells=(
+                seen.arm,
+                f"{seen.success:.3f}",
+                format_dollars(seen.cost_nano),
+                format_dollars(seen.worst_nano) if seen.worst_nano else "-",
+                f"{seen.utility:.4f}",
+                "chosen" if seen.arm == decision.arm else "",
+            ),
+            notes=(f"not chosen: {seen.why_not}",) if seen.why_not else (),
+        )
+        for seen in decision.alternatives
+    )
+    table = Rows(columns=_ALTERNATIVES, rows=chosen)
+    return Group(
+        Text(title, style="bold"), "", Paragraph(text=decision.rationale), "", table, "", Facts(pairs=_facts(record))
+    )
+
+
+def as_json(records: Sequence[Record], end: EpisodeEnd | None = None, arms: Sequence[Arm] = ()) -> str:
+    """An episode as one JSON object: ``schema_version``, ``episode``, ``end``, ``totals`` and ``attempts``.
+
+    Each attempt has its ``action`` and the same ``decision`` and ``outcome`` objects as the log (see ``events.py``);
+    ``outcome`` is null when no call was made. Amounts are dollars.
+
+    Raises:
+        EpisodeNotFound: there are no records.
+    """
+    _need(records)
+    sums = totals(records, arms)
+    whole = {
+        "schema_version": SCHEMA_VERSION,
+        "episode": sums.episode,
+        "end": None if end is None else {"at": end.at, "success": end.success, "note": end.note},
+        "totals": _totals_json(sums),
+        "attempts": [_attempt_json(record) for record in records],
+    }
+    return json.dumps(whole, indent=2, allow_nan=False)
+
+
+def _need(records: Sequence[Record]) -> None:
+    if not records:
+        raise EpisodeNotFound("no record of this episode is given, so there is nothing to explain")
+
+
+def _row(record: Record) -> Row:
+    step, outcome = record.step, record.outcome
+    label = _label(record)
+    return Row(
+        cells=(
+            f"{step.call_index}" + (f".{step.attempt}" if step.attempt else ""),
+            step.node or "-",
+            step.kind,
+            record.decision.arm or "-",
+            "-" if outcome is None else format_dollars(outcome.cost_nano) + ("*" if outcome.worst_case else ""),
+            format_dollars(record.decision.cost_nano),
+            "-" if outcome is None or outcome.usage is None else _tokens(outcome),
+            _left(step.budget, outcome),
+            str(step.pressure.total),
+            label,
+        ),
+        notes=tuple(note for note in (record.decision.rationale, _trouble(record)) if note),
+        alarm=label != "ok",
+    )
+
+
+def _tokens(outcome: Outcome) -> str:
+    usage = outcome.usage
+    return "-" if usage is None else f"{usage.input_tokens}+{usage.output_tokens}"
+
+
+def _label(record: Record) -> str:
+    outcome = record.outcome
+    if outcome is None:
+        return {"stop": "stopped", "refused": "refused"}.get(record.action, "unknown")
+    if outcome.error:
+        return "error"
+    return "ok" if outcome.accepted else "rejected"
+
+
+def _trouble(record: Record) -> str:
+    """What went wrong and how the episode was doing, in one note; empty when nothing did."""
+    told = []
+    outcome = record.outcome
+    if record.action == "refused":
+        told.append("No hold could be taken, so no call was made and nothing was spent.")
+    if outcome is not None and outcome.error:
+        told.append(f"The call ended in {outcome.error}.")
+    if outcome is not None and outcome.defects:
+        told.append(f"{'Passed on with' if outcome.accepted else 'Rejected for'} {', '.join(outcome.defects)}.")
+    if outcome is not None and outcome.worst_case:
+        told.append("*Booked at the worst case: the true usage is not known.")
+    if record.step.pressure.total:
+        told.append(f"Pressure: {_parts(record.step.pressure)}.")
+    return " ".join(told)
+
+
+def _parts(pressure: Pressure) -> str:
+    parts = {
+        "retries": pressure.retries,
+        "invalid tool calls": pressure.invalid_tool_calls,
+        "tool errors": pressure.tool_errors,
+        "repeated calls": pressure.repeated_calls,
+    }
+    return ", ".join(f"{name} {count}" for name, count in parts.items() if count) or "none"
+
+
+def _left(view: BudgetView, outcome: Outcome | None) -> str:
+    if view.limit_nano is None:
+        return "-"
+    cost = 0 if outcome is None else outcome.cost_nano
+    return format_dollars(view.limit_nano - view.spent_nano - view.held_nano - cost)
+
+
+def _summary(sums: EpisodeTotals, end: EpisodeEnd | None) -> tuple[tuple[str, str], ...]:
+    counts = {
+        "rejected": sums.rejected,
+        "failed": sums.failed,
+        "refused": sums.refused,
+        "stopped": sums.stopped,
+        "at worst case (*)": sums.worst_case,
+    }
+    trouble = "".join(f", {count} {name}" for name, count in counts.items() if count)
+    limit = "" if sums.limit_nano is None else f" of {format_dollars(sums.limit_nano)}"
+    return (
+        ("calls", f"{sums.calls} in {sums.steps} steps{trouble}"),
+        ("tokens", f"{sums.input_tokens} in, {sums.output_tokens} out"),
+        ("spent", f"{format_dollars(sums.cost_nano)}{limit} (expected {format_dollars(sums.estimated_nano)})"),
+        ("dearest", "" if sums.dearest is None else _dearest(sums.dearest, sums.cost_nano)),
+        ("ended", _ended(end)),
+    )
+
+
+def _dearest(dearest: Dearest, spent: int) -> str:
+    named = f" ({dearest.arm})" if dearest.arm else ""
+    saved = f", so {1 - spent / dearest.nano:.0%} saved" if dearest.nano > spent else ""
+    return f"{format_dollars(dearest.nano)} with the dearest arm alone{named}{saved}; {dearest.basis}"
+
+
+def _ended(end: EpisodeEnd | None) -> str:
+    if end is None or end.success is None:
+        said = "nobody said how"
+    else:
+        said = {1.0: "success", 0.0: "failure"}.get(float(end.success), f"success {end.success:.2f}")
+    return f"{said}: {end.note}" if end is not None and end.note else said
+
+
+def _facts(record: Record) -> tuple[tuple[str, str], ...]:
+    step, decision = record.step, record.decision
+    return (
+        ("kind", step.kind + (f" ({step.kind_reason})" if step.kind_reason else "")),
+        ("purpose", step.purpose),
+        ("policy", f"{decision.policy} {decision.policy_version}, propensity {decision.propensity:g}"),
+        (
+            "lambda",
+            f"{decision.price_of_dollar:.6g} success per dollar: {record.ruling.reason or 'no reason recorded'}",
+        ),
+        ("pressure", f"{step.pressure.total} ({_parts(step.pressure)})"),
+        ("rejected", "; ".join(f"{tried.arm}: {tried.reason}" for tried in step.rejected)),
+        ("call", f"about {step.input_tokens} tokens in" + _at_most(decision.output_limit)),
+        ("budget", _budget(step.budget)),
+        ("outcome", _outcome(record)),
+    )
+
+
+def _at_most(output_limit: int) -> str:
+    return f", at most {output_limit} out" if output_limit else ""
+
+
+def _budget(view: BudgetView) -> str:
+    if view.limit_nano is None:
+        return f"{view.scope}, dollars unlimited, {format_dollars(view.spent_nano)} spent"
+    kept = "".join(f", {format_dollars(nano)} kept for {purpose}" for purpose, nano in view.reserves)
+    return (
+        f"{view.scope}, {format_dollars(view.available_nano or 0)} for this step of {format_dollars(view.limit_nano)}: "
+        f"{format_dollars(view.spent_nano)} spent, {format_dollars(view.held_nano)} held{kept}"
+    )
+
+
+def _outcome(record: Record) -> str:
+    outcome = record.outcome
+    if outcome is None:
+        return _label(record)
+    sure = "" if outcome.confidence is None else f", confidence {outcome.confidence:.3f}"
+    booked = f"{format_dollars(outcome.cost_nano)} booked, {format_dollars(record.decision.cost_nano)} expected"
+    told = _trouble(record)
+    return f"{_label(record)}, {booked}, {_tokens(outcome)} tokens, {outcome.latency_ms:.0f} ms{sure}" + (
+        f". {told}" if told else ""
+    )
+
+
+def _totals_json(sums: EpisodeTotals) -> dict[str, object]:
+    dearest = sums.dearest
+    return {
+        "steps": sums.steps,
+        "calls": sums.calls,
+        "rejected": sums.rejected,
+        "failed": sums.failed,
+        "stopped": sums.stopped,
+        "refused": sums.refused,
+        "worst_case": sums.worst_case,
+        "cost_usd": as_dollars(sums.cost_nano),
+        "estimated_cost_usd": as_dollars(sums.estimated_nano),
+        "input_tokens": sums.input_tokens,
+        "output_tokens": sums.output_tokens,
+        "limit_usd": as_dollars(sums.limit_nano),
+        "dearest": None
+        if dearest is None
+        else {"arm": dearest.arm, "cost_usd": as_dollars(dearest.nano), "basis": dearest.basis},
+    }
+
+
+def _attempt_json(record: Record) -> dict[str, object]:
+    return {
+        "action": record.action,
+        "decision": decision_event(record).model_dump(mode="json"),
+        "outcome": None if record.outcome is None else outcome_event(record).model_dump(mode="json"),
+    }

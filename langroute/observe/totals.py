@@ -1,0 +1,104 @@
+"""What an episode came to: sums over its records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from langroute.records import Arm, Record
+from langroute.replay import ALWAYS_LARGE, replay_episode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dearest:
+    """What the dearest arm alone would have cost; always an estimate.
+
+    Attributes:
+        arm: its name; empty when it differed from step to step.
+        nano: nano-dollars.
+        basis: what the figure rests on, for people.
+    """
+
+    arm: str
+    nano: int
+    basis: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeTotals:
+    """Sums over the records of one episode.
+
+    Attributes:
+        episode: its id.
+        steps: steps that were decided.
+        calls: calls that were made.
+        rejected: calls whose answer was not passed on, without an error.
+        failed: calls that ended in an error.
+        stopped: decisions to make no call.
+        refused: holds that the ledger refused.
+        worst_case: calls booked at their worst case, because the truth was not known.
+        cost_nano: nano-dollars booked.
+        estimated_nano: nano-dollars the decisions expected of the same calls.
+        input_tokens: input tokens reported.
+        output_tokens: output tokens reported.
+        limit_nano: the dollar limit of the scope the last step was decided in; None when unlimited.
+        dearest: what the dearest arm alone would have cost; None when no call was made.
+    """
+
+    episode: str
+    steps: int
+    calls: int
+    rejected: int
+    failed: int
+    stopped: int
+    refused: int
+    worst_case: int
+    cost_nano: int
+    estimated_nano: int
+    input_tokens: int
+    output_tokens: int
+    limit_nano: int | None
+    dearest: Dearest | None
+
+
+def totals(records: Sequence[Record], arms: Sequence[Arm] = ()) -> EpisodeTotals:
+    """The sums of one episode.
+
+    Args:
+        records: its records, at least one.
+        arms: its pool; with it the dearest arm is priced on the tokens that were used.
+    """
+    called = [(record, record.outcome) for record in records if record.outcome is not None]
+    usages = [outcome.usage for _, outcome in called if outcome.usage is not None]
+    return EpisodeTotals(
+        episode=records[0].step.episode,
+        steps=len({record.step.call_index for record in records}),
+        calls=len(called),
+        rejected=sum(not outcome.accepted and not outcome.error for _, outcome in called),
+        failed=sum(bool(outcome.error) for _, outcome in called),
+        stopped=sum(record.action == "stop" for record in records),
+        refused=sum(record.action == "refused" for record in records),
+        worst_case=sum(outcome.worst_case for _, outcome in called),
+        cost_nano=sum(outcome.cost_nano for _, outcome in called),
+        estimated_nano=sum(record.decision.cost_nano for record, _ in called),
+        input_tokens=sum(usage.input_tokens for usage in usages),
+        output_tokens=sum(usage.output_tokens for usage in usages),
+        limit_nano=records[-1].step.budget.limit_nano,
+        dearest=_dearest([record for record, _ in called], arms),
+    )
+
+
+def _dearest(called: Sequence[Record], arms: Sequence[Arm]) -> Dearest | None:
+    if not called:
+        return None
+    if arms:
+        replayed = replay_episode(called, arms=arms, policy_name=ALWAYS_LARGE)
+        used = {call.arm or "" for call in replayed.calls}
+        name = used.pop() if len(used) == 1 else ""
+        return Dearest(arm=name, nano=replayed.nano, basis="an estimate: the same calls and tokens at its price")
+    expected: dict[str, int] = {}
+    for record in called:
+        for estimate in record.estimates:
+            expected[estimate.arm] = expected.get(estimate.arm, 0) + estimate.cost_nano
+    if not expected:
+        return None
+    name = max(expected, key=lambda arm: expected[arm])
+    return Dearest(arm=name, nano=expected[name], basis="an estimate: what each decision expected it to cost")

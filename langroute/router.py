@@ -1,0 +1,277 @@
+"""StepRouter: from a step to a decision. START HERE.
+
+``decide`` is the heart, and pure: estimates per arm, a ruling (the price of a dollar and a mask), and the policy's
+choice. Around it the router keeps what a running agent needs: the books, the episodes, the journal and the log.
+"""
+
+import asyncio
+import logging
+import random
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Self
+
+from langroute import defaults
+from langroute.books import Balance
+from langroute.budget import Budget
+from langroute.config import RouterConfig
+from langroute.deliberation import Deliberation
+from langroute.episodes import Episode, EpisodeBook, RunPlace
+from langroute.errors import ConfigError, LedgerError, LedgerUnavailable
+from langroute.flow import Act, Close, Look, Take
+from langroute.protocols import Acceptance, Clock, Estimator, Governor, Journal, Ledger, RoutingPolicy
+from langroute.records import Arm, EpisodeEnd, Kind, RoutingDecision, Step
+
+_log = logging.getLogger("langroute.router")
+
+
+class Pool(Protocol):
+    """What the router needs of a pool."""
+
+    arms: tuple[Arm, ...]
+
+
+class StepRouter:
+    """Decides, before every model call, which arm of a pool makes it; keeps its budget; explains itself.
+
+    Args:
+        pool: the arms to choose from.
+        budget: what each episode may use; unlimited when left out.
+        store: where books and journal live, ``memory://`` or ``sqlite:///file.db``.
+        policy: a policy, or the name of one: ``prior``, ``always-small``, ``always-large``, ``always:ARM``.
+        estimator: what to expect of an arm; the prior when left out.
+        governor: the price of a dollar and the mask; ``BudgetGovernor`` when left out.
+        acceptance: rules an answer must pass; well-formedness when left out, ``()`` for none.
+        ledger: the books, instead of the store's.
+        journal: the journal, instead of the store's.
+        clock: the machine's when left out.
+        logger: a structlog logger; the standard logger ``langroute`` when left out.
+        config: all further settings; arguments given here win over it.
+
+    Raises:
+        ConfigError: a setting is wrong; names the field.
+
+    Attributes:
+        pool: the arms.
+        config: the settings in force.
+        ledger: the books.
+        journal: the stored records.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        budget: Budget | None = None,
+        store: str | None = None,
+        policy: RoutingPolicy | str | None = None,
+        kinds: Mapping[str, Kind] | None = None,
+        estimator: Estimator | None = None,
+        governor: Governor | None = None,
+        acceptance: Sequence[Acceptance] | None = None,
+        ledger: Ledger | None = None,
+        journal: Journal | None = None,
+        clock: Clock | None = None,
+        logger: Any = None,
+        config: RouterConfig | None = None,
+    ) -> None:
+        given = {"budget": budget, "store": store, "kinds": None if kinds is None else dict(kinds)}
+        if isinstance(policy, str):
+            given["policy"] = policy
+        self.config = _merged(config or RouterConfig(), given)
+        if not getattr(pool, "arms", None):
+            raise ConfigError("must be a ModelPool with at least one arm", field="pool")
+        self.pool = pool
+        self._arms = {arm.name: arm for arm in pool.arms}
+        self.policy = (
+            defaults.policy(self.config.policy, pool.arms) if policy is None or isinstance(policy, str) else policy
+        )
+        self.estimator = estimator or defaults.estimator()
+        self.governor = governor or defaults.governor(self.config)
+        self.acceptance = defaults.acceptance() if acceptance is None else tuple(acceptance)
+        self.ledger = ledger or defaults.open_ledger(self.config.store)
+        self.journal = journal or defaults.open_journal(self.config.store)
+        self.clock = clock or defaults.clock()
+        self.log = defaults.routing_log(logger)
+        self.attempts_on_fault = self.config.attempts_on_fault
+        self.blocking = self.ledger.blocking
+        self._told_single_call = False
+        self.episodes = EpisodeBook(
+            ledger=self.ledger,
+            budget=self.config.budget,
+            clock=self.clock,
+            new_id=self.new_id,
+            on_finish=self._finished,
+            on_single_call=self._warn_single_call,
+        )
+
+    # -- deciding: pure ------------------------------------------------------------------------------------------
+
+    def decide(self, step: Step) -> RoutingDecision:
+        """Which arm makes this step's call, and why. Pure: no clock, no randomness, no network.
+
+        The same router settings and the same step give the same decision, byte for byte.
+        """
+        return self.deliberate(step).decision
+
+    def deliberate(self, step: Step) -> Deliberation:
+        """The decision with the estimates and the ruling it was based on. Pure."""
+        arms = self.pool.arms
+        estimates = self.estimator.estimate(step, arms)
+        ruling = self.governor.rule(step, arms, estimates)
+        decision = self.policy.choose(step, estimates, ruling)
+        return Deliberation(step=step, estimates=estimates, ruling=ruling, decision=decision)
+
+    def arm(self, name: str) -> Arm:
+        """An arm by name.
+
+        Raises:
+            ConfigError: the pool has no such arm.
+        """
+        try:
+            return self._arms[name]
+        except KeyError:
+            raise ConfigError(f"the pool has no arm {name!r}; it has {', '.join(self._arms)}", field="arm") from None
+
+    # -- episodes ------------------------------------------------------------------------------------------------
+
+    def episode(self, episode_id: str, *, budget: Budget | None = None) -> Episode:
+        """A handle on an episode; as a context manager, every routed call inside belongs to it.
+
+        Args:
+            episode_id: any non-empty string, unique for one attempt at one task.
+            budget: its own budget, instead of the router's.
+
+        Raises:
+            ConfigError: the id is empty, or the episode already runs under another budget.
+        """
+        return self.episodes.episode(episode_id, budget=budget)
+
+    def balance(self, episode_id: str) -> Balance:
+        """The books of an episode now."""
+        return self.episodes.episode(episode_id).look()
+
+    # -- what the drivers ask for --------------------------------------------------------------------------------
+
+    def perform(self, act: Act) -> Any:
+        """Perform a Look, Take or Close of the flow."""
+        match act:
+            case Look(place=place):
+                episode = self.episodes.resolve(place)
+                return episode, episode.look()
+            case Take(request=request, record=record):
+                balance = self.ledger.hold(request)
+                self.log.decision(record)
+                return balance
+            case Close():
+                return self._close(act)
+            case _:
+                raise TypeError(f"not an act of the desk: {act!r}")
+
+    def _close(self, act: Close) -> None:
+        if act.hold_id is not None:
+            self._settle(act, act.hold_id)
+        self.log.closed(act.record)
+        if act.then:
+            self._tell_next(act)
+        try:
+            self.journal.write(act.record)
+        except Exception:
+            _log.exception("the journal refused a record of episode %s; the call goes on", act.record.step.episode)
+
+    def _settle(self, act: Close, hold_id: str) -> None:
+        try:
+            self.ledger.settle(hold_id, act.amount, worst_case=act.worst_case, at=self.clock.now())
+        except LedgerUnavailable:
+            # The answer is paid for and must not be lost; the hold stays in the books, which is more than it cost.
+            _log.exception("the ledger could not settle %s; its hold stays in the books", hold_id)
+        except LedgerError:
+            # A hold that was interrupted while it was taken may not be there: then there is nothing to give back.
+            if act.record.action == "call":
+                raise
+
+    def _tell_next(self, act: Close) -> None:
+        outcome, step = act.record.outcome, act.record.step
+        if outcome is None or not act.then:
+            return
+        self.log.action(
+            episode=step.episode,
+            action=act.then,
+            reason=f"{outcome.arm} failed: {outcome.error or ', '.join(outcome.defects)}",
+            at=act.record.at,
+            call_index=step.call_index,
+            node=step.node,
+        )
+
+    async def aresolve(self, place: RunPlace) -> Episode:
+        """The episode of a place, without blocking the event loop."""
+        if self.blocking:
+            return await asyncio.to_thread(self.episodes.resolve, place)
+        return self.episodes.resolve(place)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+    async def asleep(self, seconds: float) -> None:
+        """Wait without blocking the event loop."""
+        await asyncio.sleep(seconds)
+
+    def pause_before(self, attempt: int) -> float:
+        """Seconds before a failed call is made again: exponential with full jitter, at most 8 s."""
+        return random.uniform(0.0, min(8.0, 0.5 * 2**attempt))  # noqa: S311 - jitter, not cryptography
+
+    def new_id(self) -> str:
+        """A fresh unique id."""
+        return uuid.uuid4().hex
+
+    # -- housekeeping --------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Return when the journal has stored every record so far."""
+        self.journal.flush()
+
+    def close(self) -> None:
+        """Store what is left and release the store. Open holds stay in the books."""
+        self.journal.close()
+        self.ledger.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @classmethod
+    def from_file(cls, path: Any, pool: Pool, **options: Any) -> Self:
+        """A router with the settings of a YAML or TOML file; ``options`` as in the constructor win over it."""
+        return cls(pool, config=RouterConfig.from_file(path), **options)
+
+    def _finished(self, end: EpisodeEnd) -> None:
+        self.log.action(
+            episode=end.episode,
+            action="episode_finished",
+            reason="success is unknown" if end.success is None else f"success {end.success:g}",
+            at=end.at,
+        )
+        try:
+            self.journal.finish(end)
+        except Exception:
+            _log.exception("the journal refused the end of episode %s", end.episode)
+
+    def _warn_single_call(self) -> None:
+        if not self._told_single_call:
+            self._told_single_call = True
+            _log.warning(
+                "a routed call was made outside any graph and episode, so it is an episode of its own with a whole "
+                "budget; wrap the work in `with router.episode('id'):` to put it under one budget"
+            )
+
+
+def _merged(config: RouterConfig, given: Mapping[str, Any]) -> RouterConfig:
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        return config
+    kept = {name: getattr(config, name) for name in config.model_fields_set}
+    return RouterConfig(**{**kept, **changes})

@@ -1,0 +1,302 @@
+"""Reads how much trouble a conversation is in, and how large it is, from new messages only.
+
+Pressure is about the current turn: tool calls and tool errors before the last human message do not count, so a fresh
+question starts calm. (A graph whose nodes add human messages of their own thereby starts anew at each of them.)
+
+- An invalid tool call is one the provider's answer contained but nobody could parse; each one counts.
+- A tool error is a tool message with status ``error``.
+- A repeated call has the name and the equal or near-equal arguments (``facts.tool_call_key``) of an earlier call of
+  the turn. What the earlier call returned does not matter: polling counts too. A loop is dear whether or not something
+  moves meanwhile, and results often differ by a timestamp only.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from threading import Lock
+from typing import Any
+
+from langroute.records import Pressure
+from langroute.steps.facts import author, message_bytes, tool_call_key
+
+_SNAPSHOTS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastUsage:
+    """The most recent token count that an AI message of the conversation reported.
+
+    Attributes:
+        model: the model name the provider gave; empty when it gave none.
+        input_tokens: all input tokens of that call.
+        output_tokens: all output tokens of that call, reasoning included.
+        answer_bytes: UTF-8 bytes of that AI message as it is sent back.
+        bytes_after: UTF-8 bytes of what the reported input did not hold and the answer does not: the messages after
+            the answer, and the leading system messages when they are not those of that call.
+        media_after: media blocks among them.
+        messages_after: messages among them.
+        calls_after: tool calls of the answer and of the messages after it.
+        anchored: the reader saw the very messages before the answer as one read of their own, so the reported input
+            counted all of them. False after a resume or a restart, where nobody knows what was sent.
+    """
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    answer_bytes: int
+    bytes_after: int = 0
+    media_after: int = 0
+    messages_after: int = 0
+    calls_after: int = 0
+    anchored: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a conversation tells about the step that is made on it.
+
+    Attributes:
+        pressure: trouble of the current turn; ``retries`` is 0, which messages cannot tell.
+        messages: messages in all.
+        new_messages: messages that had to be read for this; the others were known.
+        total_bytes: UTF-8 bytes of all that is sent: text, names, tool-call names, ids and JSON arguments.
+        media: image, audio, video and file blocks.
+        tool_calls: tool calls in all, invalid ones included.
+        reasoning_tokens: reasoning tokens reported by the AI messages: some providers keep them out of the messages
+            and bill them again as input.
+        last_usage: the most recent reported token count; None when no AI message reported one.
+    """
+
+    pressure: Pressure
+    messages: int
+    new_messages: int
+    total_bytes: int
+    media: int
+    tool_calls: int
+    reasoning_tokens: int
+    last_usage: LastUsage | None
+
+
+def read_pressure(messages: Sequence[Any]) -> Pressure:
+    """The pressure of a conversation, by a full scan; ``retries`` is 0."""
+    tally = _Tally()
+    for message in messages:
+        tally.add(message)
+    return tally.pressure()
+
+
+class ConversationReader:
+    """Reads conversations again and again, each time only what is new.
+
+    Messages seen before are recognised by identity, or else equality, of the whole prefix: a message is taken as
+    immutable once it is followed by another one, as LangGraph treats it. Forks, trimmed and edited histories share a
+    shorter prefix and are read from the last known point in it, at worst from the start; the result is always that of
+    a full scan, except ``new_messages`` and ``last_usage.anchored``. Leading system messages are read each time, since
+    nodes often make them anew. Safe from any thread; keeps the messages of at most ``max_conversations`` alive.
+
+    Args:
+        max_conversations: conversations to remember; the one not read for longest is forgotten first.
+    """
+
+    def __init__(self, *, max_conversations: int = 256) -> None:
+        self._max = max(1, max_conversations)
+        self._cursors: OrderedDict[Hashable, _Cursor] = OrderedDict()
+        self._lock = Lock()
+
+    def read(self, messages: Sequence[Any]) -> Reading:
+        """What a conversation tells, all of it, at the price of its new messages."""
+        start = next((index for index, message in enumerate(messages) if author(message) != "system"), len(messages))
+        head, body = list(messages[:start]), list(messages[start:])
+        if not body:
+            return _reading(_Tally(), head, new=0)
+        key = _key(body[0])
+        with self._lock:
+            cursor = self._cursors.get(key)
+        begin, tally, snapshots = cursor.resume(body) if cursor else (0, _Tally(), ())
+        if begin < len(body):
+            tally = _extend(tally, body, begin, snapshots)
+        kept = _keep(snapshots, _Snapshot(length=len(body), tally=tally, head=head, tail=body[-1].content))
+        with self._lock:
+            self._cursors[key] = _Cursor(body=body, snapshots=kept)
+            self._cursors.move_to_end(key)
+            while len(self._cursors) > self._max:
+                self._cursors.popitem(last=False)
+        return _reading(tally, head, new=len(body) - begin)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Running counts over the messages of a conversation; never changed once a snapshot holds it."""
+
+    messages: int = 0
+    size: int = 0
+    media: int = 0
+    calls: int = 0
+    reasoning: int = 0
+    invalid: int = 0
+    errors: int = 0
+    repeated: int = 0
+    seen: set[Hashable] = field(default_factory=set)
+    owned: bool = False
+    usage: LastUsage | None = None
+    size_at_usage: int = 0
+    media_at_usage: int = 0
+    messages_at_usage: int = 0
+    calls_at_usage: int = 0
+    usage_head: list[Any] | None = None
+
+    def copy(self) -> "_Tally":
+        twin = _Tally(*_tally_values(self))
+        twin.owned = False
+        return twin
+
+    def pressure(self) -> Pressure:
+        return Pressure(invalid_tool_calls=self.invalid, tool_errors=self.errors, repeated_calls=self.repeated)
+
+    def add(self, message: Any, *, asked_after: "_Snapshot | None" = None) -> None:
+        """Count a message; ``asked_after`` is the read that ended right before it, if one did."""
+        size, media = message_bytes(message)
+        self.messages, self.size, self.media = self.messages + 1, self.size + size, self.media + media
+        who = author(message)
+        if who == "human":
+            self.invalid = self.errors = self.repeated = 0
+            self.seen, self.owned = set(), True
+        elif who == "tool":
+            self.errors += getattr(message, "status", None) == "error"
+        elif who == "ai":
+            self._add_answer(message, size, asked_after)
+
+    def _add_answer(self, message: Any, size: int, asked_after: "_Snapshot | None") -> None:
+        usage = getattr(message, "usage_metadata", None)
+        if usage:
+            self._take_usage(message, usage, size, asked_after)
+        invalid = len(getattr(message, "invalid_tool_calls", None) or ())
+        self.invalid += invalid
+        calls = getattr(message, "tool_calls", None) or ()
+        self.calls += invalid + len(calls)
+        if calls and not self.owned:  # a snapshot shares the set: copied once per read, not per message
+            self.seen, self.owned = set(self.seen), True
+        for call in calls:
+            key = tool_call_key(call)
+            self.repeated += key in self.seen
+            self.seen.add(key)
+
+    def _take_usage(self, message: Any, usage: Any, size: int, asked_after: "_Snapshot | None") -> None:
+        about = getattr(message, "response_metadata", None) or {}
+        self.usage = LastUsage(
+            model=str(about.get("model_name") or about.get("model") or ""),
+            input_tokens=int(usage.get("input_tokens") or 0),
+            output_tokens=int(usage.get("output_tokens") or 0),
+            answer_bytes=size,
+            anchored=asked_after is not None,
+        )
+        self.reasoning += int((usage.get("output_token_details") or {}).get("reasoning") or 0)
+        self.size_at_usage, self.media_at_usage = self.size, self.media
+        self.messages_at_usage, self.calls_at_usage = self.messages, self.calls
+        self.usage_head = asked_after.head if asked_after else None
+
+
+_tally_values = attrgetter(*_Tally.__slots__)  # a tenth of the time of dataclasses.replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Snapshot:
+    """The state after a read: how many body messages it covered, and the leading system messages it came with.
+
+    The head is None when reads of the same length came with different ones: an answer could belong to either.
+    """
+
+    length: int
+    tally: _Tally
+    head: list[Any] | None
+    tail: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cursor:
+    """The messages of one conversation as last read, and snapshots of the last few reads, shortest first."""
+
+    body: list[Any]
+    snapshots: tuple[_Snapshot, ...]
+
+    def resume(self, body: list[Any]) -> tuple[int, _Tally, tuple[_Snapshot, ...]]:
+        """Where reading can go on, the counts up to there, and the snapshots that still hold."""
+        common = _common(self.body, body)
+        valid = tuple(item for item in self.snapshots if item.length <= common)
+        while valid and not _same(valid[-1].tail, body[valid[-1].length - 1].content):
+            valid = valid[:-1]  # the message was changed in place after it was read
+        return (valid[-1].length, valid[-1].tally, valid) if valid else (0, _Tally(), ())
+
+
+def _extend(tally: _Tally, body: list[Any], begin: int, snapshots: tuple[_Snapshot, ...]) -> _Tally:
+    before = snapshots[-1] if snapshots else None
+    tally = tally.copy()
+    for index in range(begin, len(body)):
+        tally.add(body[index], asked_after=before if index == begin else None)
+    return tally
+
+
+def _keep(snapshots: tuple[_Snapshot, ...], latest: _Snapshot) -> tuple[_Snapshot, ...]:
+    """The snapshots of the last few reads; one of the same length gives way."""
+    if not snapshots or snapshots[-1].length < latest.length:
+        return (*snapshots, latest)[-_SNAPSHOTS:]
+    before = snapshots[-1].head
+    head = latest.head if before is not None and _same(before, latest.head) else None
+    return (*snapshots[:-1], replace(latest, head=head))
+
+
+def _reading(tally: _Tally, head: list[Any], *, new: int) -> Reading:
+    sizes = [message_bytes(message) for message in head]
+    head_bytes, head_media = sum(size for size, _ in sizes), sum(media for _, media in sizes)
+    return Reading(
+        pressure=tally.pressure(),
+        messages=tally.messages + len(head),
+        new_messages=new + len(head),
+        total_bytes=tally.size + head_bytes,
+        media=tally.media + head_media,
+        tool_calls=tally.calls,
+        reasoning_tokens=tally.reasoning,
+        last_usage=_usage_now(tally, head, head_bytes, head_media),
+    )
+
+
+def _usage_now(tally: _Tally, head: list[Any], head_bytes: int, head_media: int) -> LastUsage | None:
+    usage = tally.usage
+    if usage is None:
+        return None
+    known_head = tally.usage_head is not None and _same(tally.usage_head, head)
+    return LastUsage(
+        model=usage.model,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        answer_bytes=usage.answer_bytes,
+        bytes_after=tally.size - tally.size_at_usage + (0 if known_head else head_bytes),
+        media_after=tally.media - tally.media_at_usage + (0 if known_head else head_media),
+        messages_after=tally.messages - tally.messages_at_usage + (0 if known_head else len(head)),
+        calls_after=tally.calls - tally.calls_at_usage,
+        anchored=usage.anchored,
+    )
+
+
+def _key(message: Any) -> Hashable:
+    """What names a conversation: its first message that is not a system message. A shared name costs time only."""
+    if named := getattr(message, "id", None):
+        return ("id", named)
+    content = message.content
+    return (message.type, content) if isinstance(content, str) else ("object", id(message))
+
+
+def _same(left: Any, right: Any) -> bool:
+    try:
+        return left is right or bool(left == right)
+    except ValueError:  # an array among the extras has no single truth value: take it as changed
+        return False
+
+
+def _common(known: list[Any], body: list[Any]) -> int:
+    """Length of the common prefix."""
+    shorter = min(len(known), len(body))
+    if _same(known[:shorter], body[:shorter]):  # list comparison tries identity first, in C
+        return shorter
+    return next(index for index in range(shorter) if not _same(known[index], body[index]))
