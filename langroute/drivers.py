@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iter
 from contextlib import aclosing, closing
 from typing import Any, Protocol, TypeVar
 
-from langroute.flow import Act, Call, Journey, Pause, Reply
+from langroute.flow import Act, Call, Journey, Pause, Reply, StreamClosed
 
 Result = TypeVar("Result")
 
@@ -82,6 +82,8 @@ def stream(journey: Journey, desk: Desk, caller: Caller) -> Generator[Any, None,
             if not streamed:
                 yield from caller.pieces(end.value)
             return
+        except StreamClosed:
+            return
         if isinstance(act, Call) and not act.gated:
             try:
                 with closing(caller.stream(act)) as pieces:
@@ -89,6 +91,8 @@ def stream(journey: Journey, desk: Desk, caller: Caller) -> Generator[Any, None,
                         streamed = act.started = True
                         yield piece
                 reply = caller.reply(act)
+            except GeneratorExit:
+                step = _throw(journey, StreamClosed())
             except BaseException as error:
                 step = _throw(journey, error)
             else:
@@ -120,6 +124,8 @@ async def astream(journey: Journey, desk: Desk, caller: Caller) -> AsyncGenerato
                 for piece in caller.pieces(end.value):
                     yield piece
             return
+        except StreamClosed:
+            return
         if isinstance(act, Call) and not act.gated:
             try:
                 async with aclosing(caller.astream(act)) as pieces:
@@ -127,6 +133,8 @@ async def astream(journey: Journey, desk: Desk, caller: Caller) -> AsyncGenerato
                         streamed = act.started = True
                         yield piece
                 reply = caller.reply(act)
+            except GeneratorExit:
+                step = _throw(journey, StreamClosed())
             except BaseException as error:
                 step = _throw(journey, error)
             else:

@@ -92,6 +92,13 @@ class Close:
     then: Literal["", "retry", "escalate"] = ""
 
 
+class StreamClosed(BaseException):
+    """Thrown into the flow when the consumer closes a stream early.
+
+    Not ``GeneratorExit``, which Python would turn into closing the inner generators before they have settled.
+    """
+
+
 @dataclass(slots=True, kw_only=True)
 class Pause:
     """Act: wait before the next attempt."""

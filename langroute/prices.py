@@ -175,7 +175,7 @@ def as_price(value: Price | Mapping[str, Any], *, field: str) -> Price:
     try:
         return Price(**rates, above=above)
     except ConfigError as exc:
-        raise ConfigError(str(exc), field=f"{field}") from exc
+        raise ConfigError(str(exc).removeprefix(f"{exc.field}: "), field=f"{field}.{exc.field}") from exc
 
 
 def _tiers(value: Any, *, field: str) -> tuple[tuple[int, Price], ...]:
@@ -226,8 +226,7 @@ def _refuse_other_units(info: "ModelInfo", prices: "list[ModelPrice]") -> None:
     if why:
         raise PriceUnknown(
             f"{info.id!r} {why}, which a price per token cannot say. "
-            "Give a price of your own that is high enough to cover it.",
-            field="prices",
+            "Only a price of your own that is high enough covers it."
         )
 
 

@@ -125,8 +125,8 @@ class Step:
         pressure: how much trouble the episode is in.
         input_tokens: expected input tokens.
         input_bound: no call of this step can be billed more input tokens than this, whichever arm makes it.
-        reported_by: model that reported the tokens of the conversation's prefix; empty when none did.
-        reported_bound: a tighter bound that holds for that model: its own report plus a byte bound of what is new.
+        arm_bounds: tighter bounds that hold for single arms, as pairs: from the arm's own tokenizer, or its own report
+            of the conversation's prefix plus a byte bound of what is new.
         output_cap: most output tokens this step may ask for; the limit that is sent is this or less.
         needs_tools: tools are bound to the call.
         needs_structure: a schema is bound to the call.
@@ -146,8 +146,7 @@ class Step:
     pressure: Pressure = field(default_factory=Pressure)
     input_tokens: int = 0
     input_bound: int = 0
-    reported_by: str = ""
-    reported_bound: int = 0
+    arm_bounds: tuple[tuple[str, int], ...] = ()
     output_cap: int = 1024
     needs_tools: bool = False
     needs_structure: bool = False
@@ -161,9 +160,7 @@ class Step:
 
     def bound_for(self, arm: Arm) -> int:
         """The most input tokens this arm can be billed for this step."""
-        if self.reported_by and self.reported_by == arm.model:
-            return min(self.input_bound, self.reported_bound)
-        return self.input_bound
+        return min([self.input_bound, *(bound for name, bound in self.arm_bounds if name == arm.name)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,7 +146,9 @@ def replay_episode(
         ReplayError: ``decide`` chose an arm that is not among ``arms``.
     """
     if not records:
-        raise EpisodeNotFound("no record of this episode is given, so there is nothing to replay")
+        raise EpisodeNotFound(
+            "the episode has no records: it ended before any call was decided, so there is nothing to replay"
+        )
     if not arms:
         raise ConfigError("is empty; a replay needs the arms of the episode with their prices", field="arms")
     pick = _picker(policy_name, decide, arms)

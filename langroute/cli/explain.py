@@ -1,7 +1,8 @@
 """``langroute explain``: what was decided in an episode, and why."""
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -9,11 +10,8 @@ from langroute.cli.stores import DEFAULT_STORE, AsJson, Store, arms_of, console,
 from langroute.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from langroute.observe.totals import EpisodeTotals
     from langroute.protocols import Journal
-    from langroute.records import EpisodeEnd, Record
+    from langroute.records import Record
 
 
 def explain(
@@ -24,7 +22,7 @@ def explain(
     as_json: AsJson = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many episodes are listed at most.")] = 20,
 ) -> None:
-    """Explain an episode: every decision with its reason, what it cost and what was left.
+    """Explain an episode: each decision, why, and its cost.
 
     Without EPISODE, list the stored episodes, newest first.
     """
@@ -62,32 +60,39 @@ def _of_step(records: "Sequence[Record]", step: int) -> "tuple[Record, ...]":
 
 
 def _list(journal: "Journal", limit: int, *, as_json: bool) -> None:
-    from langroute.observe.totals import totals
-
-    found = [(totals(journal.records(episode)), journal.end(episode)) for episode in journal.episodes(limit=limit)]
+    found = [_listed(journal, episode) for episode in journal.episodes(limit=limit)]
     if as_json:
-        typer.echo(json.dumps([_listed(sums, end) for sums, end in found], indent=2))
+        typer.echo(json.dumps(found, indent=2))
     elif found:
         _print_list(found)
     else:
         typer.echo("The store holds no episode yet.")
 
 
-def _listed(sums: "EpisodeTotals", end: "EpisodeEnd | None") -> dict[str, object]:
-    from langroute.records import as_dollars
+class _Listed(TypedDict):
+    episode: str
+    steps: int
+    calls: int
+    cost_usd: float
+    success: float | None
 
+
+def _listed(journal: "Journal", episode: str) -> _Listed:
+    from langroute.money import NANO_PER_DOLLAR
+
+    records, end = journal.records(episode), journal.end(episode)
+    outcomes = [record.outcome for record in records if record.outcome is not None]
     return {
-        "episode": sums.episode,
-        "steps": sums.steps,
-        "calls": sums.calls,
-        "cost_usd": as_dollars(sums.cost_nano),
-        "limit_usd": as_dollars(sums.limit_nano),
-        "success": None if end is None else end.success,
+        "episode": episode,
+        "steps": len({record.step.call_index for record in records}),
+        "calls": len(outcomes),
+        "cost_usd": sum(outcome.cost_nano for outcome in outcomes) / NANO_PER_DOLLAR,
+        "success": None if end is None or end.success is None else float(end.success),
     }
 
 
-def _print_list(found: "list[tuple[EpisodeTotals, EpisodeEnd | None]]") -> None:
-    from langroute.money import format_dollars
+def _print_list(found: Sequence[_Listed]) -> None:
+    from langroute.money import cost_nano, format_dollars
     from langroute.observe.layout import Column, Row, Rows
 
     columns = (
@@ -100,13 +105,13 @@ def _print_list(found: "list[tuple[EpisodeTotals, EpisodeEnd | None]]") -> None:
     rows = tuple(
         Row(
             cells=(
-                sums.episode,
-                str(sums.steps),
-                str(sums.calls),
-                format_dollars(sums.cost_nano),
-                "-" if end is None or end.success is None else f"{float(end.success):g}",
+                listed["episode"],
+                str(listed["steps"]),
+                str(listed["calls"]),
+                format_dollars(cost_nano(listed["cost_usd"])),
+                "-" if listed["success"] is None else f"{listed['success']:g}",
             )
         )
-        for sums, end in found
+        for listed in found
     )
     console().print(Rows(columns=columns, rows=rows))

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from langroute.cli.stores import AsJson
-from langroute.errors import ConfigError
 
 lab = typer.Typer(help="Tiny real language models, offline.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -19,18 +18,12 @@ def serve(
     """Serve the lab's models as an OpenAI-compatible server on loopback, until interrupted."""
     from langroute.lab.server import LabServer
 
-    server = LabServer(port=port)
-    try:
-        server.start()
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {port}: {error.strerror or error}", field="--port") from error
-    typer.echo(f"Serving at {server.base_url} - stop with Ctrl-C")
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        typer.echo("Stopped.")
-    finally:
-        server.stop()
+    with LabServer(port=port) as server:
+        typer.echo(f"Serving at {server.base_url} - stop with Ctrl-C")
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            typer.echo("Stopped.")
 
 
 @lab.command()

@@ -19,7 +19,10 @@ def replay(
     store: Store = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Estimate what an episode would have cost under another policy, and say what that assumes."""
+    """Estimate what an episode would cost under another policy.
+
+    What the estimate assumes is printed with it.
+    """
     with reading(store) as journal:
         records, arms = journal.records(episode), arms_of(journal, episode)
     if not arms:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 
 import typer
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from langroute.records import Arm
 
 DEFAULT_STORE = "sqlite:///langroute.db"
-_SQLITE = "sqlite:///"
 
 Store = Annotated[str, typer.Option("--store", metavar="URL", help="The store to read, as given to StepRouter.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
@@ -39,10 +37,21 @@ def reading(store: str) -> "Iterator[Journal]":
         ConfigError: the store keeps nothing between programs, or its file does not exist.
         JournalUnavailable: the file is there but is no store, or does not answer.
     """
-    _must_exist(store)
     from langroute.journal.store import open_journal
 
-    journal = open_journal(store)
+    if store.startswith("memory:"):
+        raise ConfigError(
+            "memory:// forgets everything when its program ends; give the router a store such as "
+            f"{DEFAULT_STORE} and read that",
+            field="--store",
+        )
+    journal = open_journal(store)  # opens nothing yet
+    path = getattr(journal, "path", None)
+    if path is not None and not path.is_file():
+        raise ConfigError(
+            f"there is no file {path}; give the URL that StepRouter(store=...) had, for example {DEFAULT_STORE}",
+            field="--store",
+        )
     try:
         yield journal
     finally:
@@ -59,18 +68,3 @@ def console() -> "Console":
     from rich.console import Console
 
     return Console(highlight=False)
-
-
-def _must_exist(store: str) -> None:
-    if store.startswith("memory:"):
-        raise ConfigError(
-            "memory:// forgets everything when its program ends; give the router a store such as "
-            f"{DEFAULT_STORE} and read that",
-            field="--store",
-        )
-    path = Path(store.removeprefix(_SQLITE))
-    if store.startswith(_SQLITE) and not path.is_file():
-        raise ConfigError(
-            f"there is no file {path}; give the URL that StepRouter(store=...) had, for example {DEFAULT_STORE}",
-            field="--store",
-        )

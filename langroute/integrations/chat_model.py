@@ -26,9 +26,9 @@ from langroute.router import StepRouter
 class RoutedChatModel(BaseChatModel):
     """A chat model for wherever one goes; before every call the router chooses which model of the pool makes it.
 
-    Every public way of calling it chooses an arm, holds its worst case in the episode's budget, calls the chosen model's
-    own public method with the same config, and settles the truth. So there is one run per provider call, under the
-    chosen model's own name, and usage is counted once.
+    Every public way of calling it chooses an arm, holds its worst case in the episode's budget, calls the chosen
+    model's own public method with the same config, and settles the truth. So there is one run per provider call, under
+    the chosen model's own name, and usage is counted once.
 
     A call can be steered through the config's metadata: ``langroute_episode``, ``langroute_kind``,
     ``langroute_purpose``, ``langroute_arm``.
@@ -48,8 +48,9 @@ class RoutedChatModel(BaseChatModel):
     _langroute_routed: bool = PrivateAttr(default=True)
 
     def __init__(self, router: StepRouter, **kwargs: Any) -> None:
-        super().__init__(router=router, **{"profile": _shared_profile(_pool(router)), **kwargs})
-        self._reader = StepReader(router.config)
+        fields: dict[str, Any] = {"router": router, "profile": _shared_profile(_pool(router)), **kwargs}
+        super().__init__(**fields)
+        self._reader = StepReader(router.config, _pool(router))
 
     # -- the four ways in ----------------------------------------------------------------------------------------
 
@@ -77,7 +78,7 @@ class RoutedChatModel(BaseChatModel):
         call = self._call(input, config, stop, kwargs)
         return cast("AIMessage", answer(await drivers.arun(self._journey(call), self.router, self._caller(call))))
 
-    def stream(  # type: ignore[override]
+    def stream(
         self,
         input: LanguageModelInput,  # noqa: A002
         config: RunnableConfig | None = None,
@@ -89,7 +90,7 @@ class RoutedChatModel(BaseChatModel):
         call = self._call(input, config, stop, kwargs)
         yield from drivers.stream(self._journey(call, streams=True), self.router, self._caller(call))
 
-    async def astream(  # type: ignore[override]
+    async def astream(
         self,
         input: LanguageModelInput,  # noqa: A002
         config: RunnableConfig | None = None,
@@ -146,21 +147,21 @@ class RoutedChatModel(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **kwargs: Any,
     ) -> ChatResult:
-        config: RunnableConfig = {"callbacks": run_manager.get_child()} if run_manager else {}
-        return ChatResult(generations=[ChatGeneration(message=self.invoke(messages, config, stop=stop, **kwargs))])
+        # Only LangChain's own machinery comes here, with a run of its own around the call: that run reports the usage.
+        message = self.invoke(messages, {"callbacks": []}, stop=stop, **kwargs)
+        return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _agenerate(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **kwargs: Any,
     ) -> ChatResult:
-        config: RunnableConfig = {"callbacks": run_manager.get_child()} if run_manager else {}
-        message = await self.ainvoke(messages, config, stop=stop, **kwargs)
+        message = await self.ainvoke(messages, {"callbacks": []}, stop=stop, **kwargs)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     # -- binding: kept with the call, and bound again on the chosen model ---------------------------------------------

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.constants import END, START
@@ -55,7 +55,7 @@ def route_graph(builder: Builder, router: StepRouter, *, kinds: Mapping[str, Kin
     for name, spec in builder.nodes.items():
         spec.metadata = _metadata(builder, name, spec, wanted.get(name))
         if not isinstance(spec.runnable, EpisodeScope) and _is_plain(spec.runnable):
-            spec.runnable = EpisodeScope(spec.runnable, router)
+            spec.runnable = EpisodeScope(cast("Runnable[Any, Any]", spec.runnable), router)
     return builder
 
 

@@ -30,11 +30,11 @@ class CallMeter(BaseCallbackHandler):
         self.message: AIMessage | None = None
         self.runs = 0
 
-    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
+    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:  # noqa: ARG002
         """Keep the answer of the call that ended."""
         self._keep(response)
 
-    def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
+    def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:  # noqa: ARG002
         """Keep what is known of an answer that broke off."""
         response = kwargs.get("response")
         if isinstance(response, LLMResult):

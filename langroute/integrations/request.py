@@ -14,8 +14,9 @@ from langroute.books import Purpose
 from langroute.config import RouterConfig
 from langroute.errors import ConfigError
 from langroute.integrations.place import NodePlace, node_place
+from langroute.pool import ModelPool
 from langroute.records import BudgetView, Kind, Step
-from langroute.steps import ConversationReader, bound_input_tokens, expected_input_tokens
+from langroute.steps import ConversationReader, Reading, bound_input_tokens, expected_input_tokens
 from langroute.steps.classify import classify_node
 
 TOOLS = "tools"
@@ -102,10 +103,12 @@ class StepReader:
 
     Args:
         config: the router's settings.
+        pool: the arms, and the tokenizers that are known of them.
     """
 
-    def __init__(self, config: RouterConfig) -> None:
+    def __init__(self, config: RouterConfig, pool: ModelPool) -> None:
         self._config = config
+        self._pool = pool
         self._reader = ConversationReader()
         self._models: dict[str, str] = {}
 
@@ -119,8 +122,8 @@ class StepReader:
         place = node_place(call.config)
         kind, reason = self._kind(place, call)
         reading = self._reader.read(call.messages)
-        cap = call.output_limit or self._config.output_cap(kind)
-        step = Step(
+        bounds = self._arm_bounds(call, reading)
+        return Step(
             episode=episode,
             call_index=call_index,
             kind=kind,
@@ -129,18 +132,30 @@ class StepReader:
             kind_reason=reason,
             purpose=place.purpose or default_purpose(kind),
             pressure=replace(reading.pressure, retries=reading.pressure.retries + place.attempt),
-            input_tokens=expected_input_tokens(reading, tools_bytes=call.schema_bytes),
+            input_tokens=min([expected_input_tokens(reading, tools_bytes=call.schema_bytes), *bounds.values()]),
             input_bound=bound_input_tokens(reading, tools_bytes=call.schema_bytes),
-            output_cap=cap,
+            arm_bounds=tuple(bounds.items()),
+            output_cap=call.output_limit or self._config.output_cap(kind),
             needs_tools=bool(call.tools),
             needs_structure=call.structure is not None,
             pinned=place.arm,
         )
+
+    def _arm_bounds(self, call: ModelCall, reading: Reading) -> dict[str, int]:
+        """Bounds that hold for single arms: by their own tokenizer, or by what they reported of the prefix."""
+        counted: dict[int, int] = {}
+        bounds: dict[str, int] = {}
         last = reading.last_usage
-        if last is None or not last.anchored or not last.model:
-            return step
-        bound = bound_input_tokens(reading, tools_bytes=call.schema_bytes, reported_model=last.model)
-        return replace(step, reported_by=self._models.get(last.model, last.model), reported_bound=bound)
+        reporter = self._models.get(last.model, last.model) if last is not None and last.anchored else ""
+        for arm in self._pool.arms:
+            counter = self._pool.token_counter(arm.name)
+            if counter is not None:
+                if id(counter) not in counted:
+                    counted[id(counter)] = counter(call.messages, call.tool_schemas)
+                bounds[arm.name] = counted[id(counter)]
+            elif last is not None and reporter and reporter == arm.model:
+                bounds[arm.name] = bound_input_tokens(reading, tools_bytes=call.schema_bytes, reported_model=last.model)
+        return bounds
 
     def _kind(self, place: NodePlace, call: ModelCall) -> tuple[Kind, str]:
         if place.node in self._config.kinds:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from langroute.lab.calculator import CALCULATOR, ToolResult
+from langroute.lab.calculator import ToolResult, run_tool
 
 Message = dict[str, Any]
 StepName = Literal["plan", "work", "check", "report"]
@@ -29,6 +29,7 @@ MAX_ATTEMPTS = 3
 MAX_TOKENS: dict[StepName, int] = {"plan": 40, "work": 24, "check": 4, "report": 10}
 """Output limit of each step, in tokens; a right reply always fits."""
 
+SENT_BACK = "wrong"
 _READABLE = re.compile(r"(cost|count) [a-z]+|sum|off|coupon|shipping")
 
 
@@ -70,16 +71,39 @@ def work_messages(
     return [user(problem), *(message for failure in failures for message in failure), user(instruction(step, results))]
 
 
-def call_message(name: str, arguments: str, call_id: str = "call_0") -> Message:
-    """Return the assistant message of one tool call."""
-    function = {"name": name, "arguments": arguments}
-    return {"role": "assistant", "content": None, "tool_calls": [{"id": call_id, "type": "function", "function": function}]}
+def carry_out(calls: Sequence[tuple[str, str]]) -> ToolResult:
+    """Carry out a work reply's first tool call; a reply without any is an error like others."""
+    return run_tool(*calls[0]) if calls else ToolResult(content="error: no call", value=None)
 
 
-def failed_attempt(call: Message, result: str, *, sent_back: bool, call_id: str = "call_0") -> tuple[Message, ...]:
-    """Return an attempt as a retry sees it: the call, what the tool said, and the checker's word if it was sent back."""
-    told = {"role": "tool", "tool_call_id": call_id, "content": result}
-    return (call, told, user("wrong")) if sent_back else (call, told)
+def failed_attempt(
+    text: str | None, calls: Sequence[tuple[str, str]], result: ToolResult, *, sent_back: bool
+) -> tuple[Message, ...]:
+    """Return an attempt as a retry sees it.
+
+    Args:
+        text: the reply's text, if any.
+        calls: the reply's tool calls, (name, raw arguments); only the first was carried out.
+        result: what the tool said.
+        sent_back: whether the checker rejected the result; its word stands last.
+    """
+    if not calls:
+        return ({"role": "assistant", "content": text or ""}, user(result.content))
+    written = [
+        {"id": f"call_{index}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for index, (name, arguments) in enumerate(calls)
+    ]
+    told = [
+        {"role": "tool", "tool_call_id": call["id"], "content": "error: no" if index else result.content}
+        for index, call in enumerate(written)
+    ]
+    reply = {"role": "assistant", "content": text, "tool_calls": written}
+    return (reply, *told, *((user(SENT_BACK),) if sent_back else ()))
+
+
+def spelled(calls: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return calls with empty arguments spelled as an empty object, as chat clients do."""
+    return tuple((name, arguments or "{}") for name, arguments in calls)
 
 
 def facts(problem: str, step: str, results: Sequence[int]) -> str:
@@ -132,8 +156,3 @@ def judge_work(result: ToolResult, attempts: int) -> WorkVerdict:
 def next_step(plan: Sequence[str], done: int) -> StepName:
     """Return the step once `done` steps of the plan are finished."""
     return "work" if done < len(plan) else "report"
-
-
-def first_call(calls: Sequence[tuple[str, str]]) -> tuple[str, str]:
-    """Return the call that a work reply made; a reply without one counts as a call of no tool."""
-    return calls[0] if calls else (CALCULATOR, "")

@@ -24,9 +24,9 @@ class Shape:
 
     @property
     def parameters(self) -> int:
-        """Trained numbers: embeddings (shared with the output), and per layer attention, feed-forward and two norms."""
+        """Trained numbers: embeddings (shared with the output), the mixing of neighbours, and per layer attention, feed-forward and two norms."""
         layer = 4 * self.width**2 + 2 * self.width * self.hidden + 2 * self.width
-        return len(WORDS) * self.width + self.layers * layer + self.width
+        return len(WORDS) * self.width + self.width**2 + self.layers * layer + self.width
 
 
 SHAPES: dict[str, Shape] = {

@@ -107,7 +107,7 @@ class LabChatModel(BaseChatModel):
 
         Args:
             tools: tools in any form LangChain knows.
-            tool_choice: ``auto``, ``none``, ``any`` or ``required`` (also True), a tool's name, or as the API writes it.
+            tool_choice: ``auto``, ``none``, ``any`` or ``required`` (also True), a tool's name, or the API's own form.
             strict: written into the tools' schemas; the lab's models learned their arguments and obey no schema.
             **kwargs: bound as they are.
 
@@ -124,7 +124,7 @@ class LabChatModel(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - nothing happens on the way to tell of
         **kwargs: Any,
     ) -> ChatResult:
         exchange = self._provider().answer(self._request(messages, stop, kwargs, stream=False))
@@ -151,7 +151,9 @@ class LabChatModel(BaseChatModel):
             for piece in pieces:
                 message = AIMessageChunk(content=piece.content, tool_call_chunks=_call_chunks(piece))
                 logprobs = wire.logprobs(exchange, piece.tokens)
-                chunk = ChatGenerationChunk(message=message, generation_info={"logprobs": logprobs} if logprobs else None)
+                chunk = ChatGenerationChunk(
+                    message=message, generation_info={"logprobs": logprobs} if logprobs else None
+                )
                 if run_manager:
                     run_manager.on_llm_new_token(piece.content, chunk=chunk, logprobs=logprobs)
                 yield chunk
@@ -196,7 +198,7 @@ def _choice(tool_choice: str | dict[str, Any] | bool | None, names: Sequence[str
     if tool_choice in (True, "any", "required"):
         return "required"
     if isinstance(tool_choice, dict) or tool_choice in ("auto", "none"):
-        return tool_choice  # type: ignore[return-value]
+        return tool_choice
     if tool_choice not in names:
         raise ConfigError(f"{tool_choice!r} is not among the tools: {', '.join(names)}", field="tool_choice")
     return {"type": "function", "function": {"name": tool_choice}}
@@ -221,7 +223,8 @@ def _wire_message(message: BaseMessage) -> Json:
 def _wire_calls(message: AIMessage) -> Json:
     """The calls of an assistant message, in order; what was no valid JSON goes back as it was."""
     calls = [
-        _wire_call(call["id"], call["name"], json.dumps(call["args"], ensure_ascii=False)) for call in message.tool_calls
+        _wire_call(call["id"], call["name"], json.dumps(call["args"], ensure_ascii=False))
+        for call in message.tool_calls
     ]
     calls += [_wire_call(call["id"], call["name"], call["args"] or "") for call in message.invalid_tool_calls]
     return {"tool_calls": calls} if calls else {}

@@ -18,7 +18,7 @@ from langroute.errors import ConfigError
 from langroute.lab.catalog import CONTEXT_WINDOW, MODEL_NAMES, SHAPES, Rates, Shape, rates_of
 from langroute.lab.chat import Reply, decode_reply, encode_chat
 from langroute.lab.forward import Cache, Weights, run
-from langroute.lab.vocabulary import END, decode_text, token_text, vocabulary_hash
+from langroute.lab.vocabulary import END, PAD, decode_text, token_text, vocabulary_hash
 
 __all__ = [
     "MODEL_NAMES",
@@ -168,7 +168,7 @@ class LabModel:
         limits = [min(max_tokens, self.context_window - len(prompt)) for prompt in prompts]
         # Padded on the left, where the mask hides it: positions only count as distances.
         padding = np.array([longest - len(prompt) for prompt in prompts])
-        fed = np.array([[END] * (longest - len(prompt)) + list(prompt) for prompt in prompts])
+        fed = np.array([[PAD] * (longest - len(prompt)) + list(prompt) for prompt in prompts])
         cache = Cache(self.weights.shape, batch=len(prompts), length=longest + max(limits), padding=padding)
         out: list[list[TokenOut]] = [[] for _ in prompts]
         ended = [limit <= 0 for limit in limits]

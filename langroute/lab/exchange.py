@@ -70,7 +70,9 @@ class Exchange:
         row: the meter's row; None until the request is metered.
     """
 
-    def __init__(self, *, request: ChatRequest, engine: Engine, meter: Meter, prompt: Sequence[int], cached: int) -> None:
+    def __init__(
+        self, *, request: ChatRequest, engine: Engine, meter: Meter, prompt: Sequence[int], cached: int
+    ) -> None:
         self.id = f"chatcmpl-{uuid.uuid4().hex}"
         self.created = int(time.time())
         self.request = request
@@ -111,12 +113,10 @@ class Exchange:
         return self._engine.text(token)
 
     def _generate(self) -> Iterator[Piece]:
-        request, room = self.request, self._model.context_window - self.prompt_tokens
+        room = self._model.context_window - self.prompt_tokens
+        limit = min(self.request.max_tokens or room, room)
         stream = self._model.stream(
-            self._prompt,
-            max_tokens=min(request.max_tokens or room, room),
-            temperature=request.temperature,
-            seed=request.seed,
+            self._prompt, max_tokens=limit, temperature=self.request.temperature, seed=self.request.seed
         )
         stopped = False
         for token in stream:
@@ -127,7 +127,8 @@ class Exchange:
             if stopped:
                 break
         piece, stopped_late = self._advance(last=True)
-        self.finish_reason = self._reason(stopped=stopped or stopped_late)
+        ended = stopped or stopped_late or len(self.tokens) < limit
+        self.finish_reason = self._reason(ended=ended)
         self._settle(cut=False)
         if piece:
             yield piece
@@ -156,8 +157,8 @@ class Exchange:
         call.arguments = arguments
         return CallPiece(index=index, arguments=added)
 
-    def _reason(self, *, stopped: bool) -> str:
-        if not stopped and not self._engine.ended([token.token for token in self.tokens]):
+    def _reason(self, *, ended: bool) -> str:
+        if not ended:
             return "length"
         # As the real API has it: a tool forced by name is answered with "stop".
         return "tool_calls" if self.calls and not isinstance(self.request.tool_choice, dict) else "stop"

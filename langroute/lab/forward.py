@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from langroute.errors import ConfigError
 from langroute.lab.catalog import CONTEXT_WINDOW, ROTARY_BASE, Shape
+from langroute.lab.vocabulary import PAD
 
 Floats = npt.NDArray[np.float32]
 _EPSILON = np.float32(1e-5)
@@ -33,6 +34,7 @@ class Weights:
 
     shape: Shape
     embed: Floats
+    before: Floats
     unembed: Floats
     layers: tuple[Layer, ...]
     cos: Floats
@@ -58,7 +60,7 @@ class Weights:
             layers.append(Layer(qkv, part["out"], part["norm2"][:, None] * part["up"], part["down"]))
         cos, sin = _rotary_tables(shape.width // shape.heads)
         unembed = np.ascontiguousarray(full["norm"][:, None] * full["embed"].T)
-        return cls(shape, full["embed"], unembed, tuple(layers), cos, sin)
+        return cls(shape, full["embed"], full["embed"] @ full["before"], unembed, tuple(layers), cos, sin)
 
 
 class Cache:
@@ -76,6 +78,7 @@ class Cache:
         self.keys = np.empty(size, np.float32)
         self.values = np.empty(size, np.float32)
         self.used = 0
+        self.last = np.full((batch, 1), PAD)
         self.hidden: Floats | None = None
         if padding is not None and padding.any():
             self.hidden = np.where(np.arange(length) < padding[:, None], _HIDDEN, np.float32(0))[:, None, None, :]
@@ -99,7 +102,9 @@ def run(weights: Weights, tokens: npt.NDArray[np.int64], cache: Cache) -> Floats
     if time > 1:
         causal = np.where(np.arange(end) > np.arange(start, end)[:, None], _HIDDEN, np.float32(0))
         mask = causal if mask is None else mask + causal
-    x = weights.embed[tokens]
+    previous = np.concatenate((cache.last, tokens[:, :-1]), axis=1)
+    cache.last = tokens[:, -1:]
+    x = weights.embed[tokens] + weights.before[previous]
     last = len(weights.layers) - 1
     for index, layer in enumerate(weights.layers):
         x = _attend(weights.shape, layer, x, cache, index, (start, end), (cos, sin), mask, only_last=index == last)
@@ -147,7 +152,8 @@ def _norm(x: Floats) -> Floats:
 
 def _rotary_tables(head: int) -> tuple[Floats, Floats]:
     pairs = head // 4
-    angles = np.arange(CONTEXT_WINDOW)[:, None] * ROTARY_BASE ** (-np.arange(pairs) / pairs)
+    # Padding shifts positions, by less than another window.
+    angles = np.arange(2 * CONTEXT_WINDOW)[:, None] * ROTARY_BASE ** (-np.arange(pairs) / pairs)
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 

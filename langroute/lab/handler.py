@@ -16,7 +16,7 @@ from langroute.lab.refusals import ApiError, Json
 from langroute.lab.requests import read_request
 
 if TYPE_CHECKING:
-    from langroute.lab.server import LabServer
+    from langroute.lab.server import LabHttpServer, LabServer
 
 _MAX_BODY_BYTES = 8 * 1024 * 1024
 _ROUTES = {"/v1/chat/completions": "POST", "/v1/models": "GET", "/v1/lab/meter": "GET"}
@@ -43,16 +43,25 @@ class ChatHandler(BaseHTTPRequestHandler):
         """Chat completions."""
         self._serve()
 
-    do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_POST
+    # Served too, to be told that they are not allowed here.
+    do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_POST  # noqa: N815 - the base class names them so
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
         """Say nothing: the meter tells what was served."""
 
     @property
+    def _http(self) -> "LabHttpServer":
+        return cast("LabHttpServer", self.server)
+
+    @property
     def _lab(self) -> "LabServer":
-        return cast("LabServer", getattr(self.server, "lab"))  # noqa: B009 - known to our server class only
+        return self._http.lab
 
     def _serve(self) -> None:
+        with self._http.requests:
+            self._answer()
+
+    def _answer(self) -> None:
         try:
             self._route(self._read_body())
         except ApiError as refusal:
@@ -190,7 +199,7 @@ class ChatHandler(BaseHTTPRequestHandler):
     def _client_left(self) -> bool:
         """Whether the client has closed its end: a write alone would notice only the time after."""
         try:
-            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
 

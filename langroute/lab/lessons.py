@@ -15,7 +15,7 @@ import numpy.typing as npt
 from langroute.lab import agent
 from langroute.lab.calculator import CALCULATOR, CALCULATOR_SCHEMA, run_tool
 from langroute.lab.chat import encode_chat
-from langroute.lab.vocabulary import CALL, END, UNITS, USER, encode_text
+from langroute.lab.vocabulary import CALL, END, PAD, UNITS, USER, encode_text
 from langroute.lab.world import Task, sample_task
 
 TOOLS = (CALCULATOR_SCHEMA,)
@@ -28,9 +28,18 @@ ALONE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One packed task: tokens, their positions, segments (0: the problem), and the weight of predicting each token."""
+    """One packed task.
+
+    Attributes:
+        tokens: the problem and then the segments.
+        previous: the token before each in its own prompt.
+        positions: the place of each in its own prompt.
+        segments: 0 for the problem.
+        weights: of predicting each token; 0 where it is not learned.
+    """
 
     tokens: npt.NDArray[np.int16]
+    previous: npt.NDArray[np.int16]
     positions: npt.NDArray[np.int16]
     segments: npt.NDArray[np.uint8]
     weights: npt.NDArray[np.float32]
@@ -132,10 +141,9 @@ def _failure(
     written = arguments(wrong)
     if rng.random() < 0.25:
         written = rng.choice((written[:-2], arguments(f"{wrong} *"), arguments(wrong.rsplit(" ", 1)[0]), ""))
-    result = run_tool(CALCULATOR, written)
-    return agent.failed_attempt(
-        agent.call_message(CALCULATOR, written), result.content, sent_back=result.value is not None
-    )
+    calls = agent.spelled(((CALCULATOR, written),))
+    result = agent.carry_out(calls)
+    return agent.failed_attempt(None, calls, result, sent_back=result.value is not None)
 
 
 def draw_row(seed: int) -> Row:
@@ -172,6 +180,7 @@ class _Packer:
     def __init__(self, problem: str) -> None:
         self._problem = [USER, *encode_text(problem)]
         self._tokens = list(self._problem)
+        self._previous = [PAD, *self._problem[:-1]]
         self._positions = list(range(len(self._problem)))
         self._segments = [0] * len(self._problem)
         self._weights = [0.0] * len(self._problem)
@@ -185,6 +194,7 @@ class _Packer:
         start = shared if sees_problem else 0
         text = [*prompt[start:], *reply, END]
         self._tokens += text
+        self._previous += [self._problem[-1] if sees_problem else PAD, *text[:-1]]
         self._positions += range(start, start + len(text))
         self._segments += [self._count if sees_problem else ALONE + self._count] * len(text)
         learned = len(reply) + 1
@@ -194,6 +204,7 @@ class _Packer:
         """Return what was collected."""
         return Row(
             tokens=np.array(self._tokens, np.int16),
+            previous=np.array(self._previous, np.int16),
             positions=np.array(self._positions, np.int16),
             segments=np.array(self._segments, np.uint8),
             weights=np.array(self._weights, np.float32),

@@ -1,6 +1,6 @@
 """The decoder as torch trains it; `langroute.lab.engine` runs the same sums in numpy.
 
-Pre-norm decoder: RMS norms, rotary positions on the first half of every head (the other half compares content wherever
+Pre-norm decoder: each token also carries the one before it (so a single layer can look a word up by its neighbour), RMS norms, rotary positions on the first half of every head (the other half compares content wherever
 it stands), squared-ReLU feed-forward, no biases, output tied to the embeddings.
 """
 
@@ -43,22 +43,24 @@ class Decoder(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.embed = nn.Parameter(torch.randn(len(WORDS), shape.width) * 0.1)
+        self.before = nn.Parameter(torch.randn(shape.width, shape.width) / math.sqrt(shape.width))
         self.layers = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = nn.Parameter(torch.ones(shape.width))
         cos, sin = rotary_tables(shape.width // shape.heads)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def forward(self, tokens: Tensor, positions: Tensor, mask: Tensor, wanted: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, previous: Tensor, positions: Tensor, mask: Tensor, wanted: Tensor) -> Tensor:
         """Return logits at the wanted places only.
 
         Args:
             tokens: (batch, time) token ids.
+            previous: (batch, time) the token before each, `PAD` before the first.
             positions: (batch, time) place of each token in its own prompt.
             mask: (batch, 1, time, time), 0 where row may look at column and -inf elsewhere.
             wanted: (batch, time) booleans.
         """
-        x = functional.embedding(tokens, self.embed)
+        x = functional.embedding(tokens, self.embed) + functional.embedding(previous, self.embed) @ self.before
         cos, sin = self.cos[positions].unsqueeze(1), self.sin[positions].unsqueeze(1)
         for layer in self.layers:
             x = layer(x, mask, cos, sin)

@@ -38,14 +38,14 @@ def lab_models(base_url: str | None = None, *, service: LabService | None = None
     names = {name.removeprefix("lab-"): name for name in LabEngine().names}
     if base_url is not None:
         return {short: _remote(name, base_url) for short, name in names.items()}
-    from langroute.lab.chat_model import LabChatModel
+    from langroute.lab.chat_model import LabChatModel  # noqa: PLC0415 - LangChain is imported when it is needed
 
     return {short: LabChatModel(model=name, service=service) for short, name in names.items()}
 
 
 def _remote(name: str, base_url: str) -> "BaseChatModel":
-    from langchain_openai import ChatOpenAI
-    from pydantic import SecretStr
+    from langchain_openai import ChatOpenAI  # noqa: PLC0415 - takes a second to import
+    from pydantic import SecretStr  # noqa: PLC0415 - comes with it
 
     return ChatOpenAI(
         model=name, base_url=base_url, api_key=SecretStr(API_KEY), logprobs=True, temperature=0, max_retries=0,

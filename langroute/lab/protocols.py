@@ -42,7 +42,7 @@ class ServedModel(Protocol):
     def stream(
         self, prompt: Sequence[int], *, max_tokens: int, temperature: float = 0.0, seed: int | None = None
     ) -> Iterator[GeneratedToken]:
-        """The tokens of an answer, its end token included, computed one by one as they are taken."""
+        """The tokens of an answer, computed as they are taken; fewer than ``max_tokens`` when it ended by itself."""
         ...
 
 
@@ -84,13 +84,9 @@ class Engine(Protocol):
         ...
 
     def decode(self, tokens: Sequence[int], *, tools: Sequence[Json]) -> DecodedReply:
-        """What the tokens generated so far mean. More tokens only ever extend the text, the calls and their arguments."""
+        """What the tokens so far mean; more tokens only ever extend the text, the calls and their arguments."""
         ...
 
     def text(self, token: int) -> str:
         """The text of one token; empty for a marker."""
-        ...
-
-    def ended(self, tokens: Sequence[int]) -> bool:
-        """Whether the model ended the answer itself."""
         ...

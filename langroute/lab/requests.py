@@ -94,7 +94,7 @@ def _refuse_unknown(body: Json) -> None:
         raise ApiError(f"Unknown parameter: '{unknown}'.", param=unknown, code="unknown_parameter")
 
 
-def _of_type(body: Json, param: str, kind: type, expected: str) -> Any:  # noqa: ANN401 - JSON of the type asked for
+def _of_type(body: Json, param: str, kind: type, expected: str) -> Any:
     value = body.get(param)
     if value is not None and not isinstance(value, kind):
         raise wrong_type(param, expected, value)

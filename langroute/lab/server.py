@@ -54,7 +54,7 @@ class LabServer:
         self.faults = FaultPlan()
         self.api_key = api_key
         self._address = (host, port)
-        self._http: _HttpServer | None = None
+        self._http: LabHttpServer | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -85,7 +85,7 @@ class LabServer:
             raise LangrouteError("the lab's server runs already: stop() it first, or make another one")
         host, port = self._address
         try:
-            self._http = _HttpServer(self._address, self)
+            self._http = LabHttpServer(self._address, self)
         except (OSError, OverflowError) as exc:
             raise ConfigError(f"cannot listen on {host}:{port} ({exc}); port 0 takes a free one", field="port") from exc
         self._thread = threading.Thread(
@@ -104,6 +104,15 @@ class LabServer:
         thread.join()
         self.faults.release()
         http.server_close()
+
+    def wait_idle(self, *, timeout_s: float = 10.0) -> None:
+        """Return once no request is being answered, so that the meter has seen every one, clients gone or not.
+
+        Raises:
+            TimeoutError: some request is still being answered.
+        """
+        if self._http is not None and not self._http.requests.wait_none(timeout_s):
+            raise TimeoutError(f"a request is still being answered after {timeout_s:g} s")
 
     def __enter__(self) -> Self:
         return self.start()
@@ -144,7 +153,29 @@ class LabServer:
         return gate
 
 
-class _HttpServer(ThreadingTCPServer):
+class RequestCount:
+    """How many requests are being answered. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running = 0
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._running -= 1
+            self._changed.notify_all()
+
+    def wait_none(self, timeout_s: float) -> bool:
+        """Wait until none is; False when that takes longer than a number of seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._running == 0, timeout_s)
+
+
+class LabHttpServer(ThreadingTCPServer):
     """Knows its connections and their threads, so that closing it leaves neither behind.
 
     Not `http.server.ThreadingHTTPServer`: that asks the resolver for this host's name when it binds.
@@ -157,6 +188,7 @@ class _HttpServer(ThreadingTCPServer):
 
     def __init__(self, address: tuple[str, int], lab: LabServer) -> None:
         self.lab = lab
+        self.requests = RequestCount()
         self._lock = threading.Lock()
         self._open: dict[socket.socket, threading.Thread] = {}
         super().__init__(address, ChatHandler)

@@ -5,13 +5,14 @@ are generated as they are taken; whoever takes them decides whether the client s
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from langroute.lab.engine import MODEL_NAMES, LabModel, Reply, decode_reply, encode_chat, token_text
 from langroute.lab.exchange import Exchange
 from langroute.lab.meter import Meter
 from langroute.lab.prompt_cache import PromptCache
 from langroute.lab.protocols import Engine
-from langroute.lab.refusals import ApiError
+from langroute.lab.refusals import ApiError, Json
 from langroute.lab.requests import ChatRequest
 
 
@@ -71,9 +72,36 @@ class LabService:
 
 
 class LabEngine:
-    """The lab's own models; weights are read when a model is first asked for."""
+    """The lab's own models as an `Engine`; weights are read when a model is first asked for, and kept."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The lab's models, smallest first."""
-        return tuple(lab.MODEL_NAMES)
+        return MODEL_NAMES
+
+    def model(self, name: str) -> LabModel:
+        """One of the lab's models.
+
+        Raises:
+            ConfigError: there is no such model, or its weights are not those of this version.
+        """
+        return LabModel.load(name)
+
+    def encode(
+        self,
+        messages: Sequence[Json],
+        *,
+        tools: Sequence[Json],
+        tool_choice: str | Json | None,
+        response_format: Json | None,
+    ) -> list[int]:
+        """The prompt of a request."""
+        return encode_chat(messages, tools, tool_choice, response_format)
+
+    def decode(self, tokens: Sequence[int], *, tools: Sequence[Json]) -> Reply:
+        """What the tokens of a reply mean."""
+        return decode_reply(tokens, tools=tools)
+
+    def text(self, token: int) -> str:
+        """The text of one token."""
+        return token_text(token)

@@ -47,9 +47,13 @@ class BudgetPart(_Part):
         description="what this step may set aside, other purposes' reserves excluded, dollars; null when unlimited"
     )
     reserves_usd: dict[Purpose, float] = Field(description="dollars still kept, by purpose")
+    input_tokens_limit: int | None = Field(description="tokens in all; null when unlimited")
     input_tokens_left: int | None = Field(description="tokens; null when unlimited")
+    output_tokens_limit: int | None = Field(description="tokens in all; null when unlimited")
     output_tokens_left: int | None = Field(description="tokens; null when unlimited")
+    retries_limit: int | None = Field(description="count in all; null when unlimited")
     retries_left: int | None = Field(description="count; null when unlimited")
+    seconds_limit: float | None = Field(description="seconds in all; null when unlimited")
     seconds_left: float | None = Field(description="seconds; null when unlimited")
 
 
@@ -265,9 +269,13 @@ def _budget(record: Record) -> BudgetPart:
         held_usd=_usd(view.held_nano),
         remaining_usd=as_dollars(view.available_nano),
         reserves_usd={purpose: _usd(nano) for purpose, nano in view.reserves},
+        input_tokens_limit=view.input_tokens_limit,
         input_tokens_left=view.input_tokens_left,
+        output_tokens_limit=view.output_tokens_limit,
         output_tokens_left=view.output_tokens_left,
+        retries_limit=view.retries_limit,
         retries_left=view.retries_left,
+        seconds_limit=view.seconds_limit,
         seconds_left=view.seconds_left,
     )
 

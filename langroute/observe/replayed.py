@@ -1,7 +1,6 @@
 """A replayed episode as a person reads it, and as JSON."""
 
-import json
-
+from pydantic_core import to_json
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -44,7 +43,7 @@ def replay_as_json(replayed: Replayed) -> str:
         "assumptions": list(replayed.assumptions),
         "calls": [_call_json(call) for call in replayed.calls],
     }
-    return json.dumps(whole, indent=2, allow_nan=False)
+    return to_json(whole, indent=2, inf_nan_mode="strings").decode()
 
 
 def _row(call: ReplayedCall) -> Row:

@@ -1,8 +1,8 @@
 """An episode, and one decision of it, as a person reads them: in a terminal, in a pipe, or as JSON."""
 
-import json
 from collections.abc import Sequence
 
+from pydantic_core import to_json
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -102,12 +102,14 @@ def as_json(records: Sequence[Record], end: EpisodeEnd | None = None, arms: Sequ
         "totals": _totals_json(sums),
         "attempts": [_attempt_json(record) for record in records],
     }
-    return json.dumps(whole, indent=2, allow_nan=False)
+    return to_json(whole, indent=2, inf_nan_mode="strings").decode()
 
 
 def _need(records: Sequence[Record]) -> None:
     if not records:
-        raise EpisodeNotFound("no record of this episode is given, so there is nothing to explain")
+        raise EpisodeNotFound(
+            "the episode has no records: it ended before any call was decided, so there is nothing to explain"
+        )
 
 
 def _row(record: Record) -> Row:
@@ -280,6 +282,6 @@ def _totals_json(sums: EpisodeTotals) -> dict[str, object]:
 def _attempt_json(record: Record) -> dict[str, object]:
     return {
         "action": record.action,
-        "decision": decision_event(record).model_dump(mode="json"),
-        "outcome": None if record.outcome is None else outcome_event(record).model_dump(mode="json"),
+        "decision": decision_event(record).model_dump(),
+        "outcome": None if record.outcome is None else outcome_event(record).model_dump(),
     }

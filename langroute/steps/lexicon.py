@@ -5,89 +5,91 @@ Keys are written as plain words and reduced to stems when the table is built, so
 """
 
 import re
+from functools import lru_cache
 
 Weights = tuple[float, float, float, float]
 """Weights for control, execution, verification and presentation, in the order of ``records.KINDS``."""
 
 _CONTROL = """
-    plan 3, planner 3, replan 3, route 3, supervise 3, supervisor 3, orchestrate 3, coordinate 2.5, delegate 2.5, dispatch 2.5,
-    triage 3, classify 2.2, categorize 2, decide 2.5, decision 2.5, choose 2, choice 1.5, select 1.2, intent 2, handoff 2.5,
-    transfer 1.5, manager 1.8, boss 2, lead 1.2, leader 1.5, director 2, think 1.8, thought 1.5, reason 1.2, outline 2.2,
-    decompose 2.5, decomposition 2.5, breakdown 2, clarify 2, clarification 2, clarifier 2, strategy 1.8, strategist 2,
-    next 1, topic .8, scope 1.2, brief 1, prioritize 1.6, schedule 1, scheduler 1.5, assign 1.5, workflow .5,
-    should 1, whether .8, controller 2.2, control 1.8, policy .8, goal .8, subgoal 1.5, todo .4, split .5, approach .8,
-    subtask 1.5, subtopic 1.2, subquestion 2, dispatcher 2.5, selector 1.8, switch 1.2, gateway 1.5, entry .5, intake 1.2,
-    planner_agent 3, sub_question 2.2, sub_questions 2.2, choose_tool 3, select_tool 2.5, next_step 2, next_action 2,
-    query_plan 2.5, task_planner 3, query_router 3, create_plan 3, agent_router 3, research_plan 3, report_plan 3,
-    analyze_query 1.8, query_analyzer 1.8, query_analysis 1.8, analyze_question 1.5, analyze_intent 2, research_brief 1.6,
-    generate_topics 1.2, call_agent 1.4, task_decomposition 3, conversation_router 3, report_plan 3, should_continue 2.5,
-    determine_what 2.2, next_speaker 2.2, update_plan 3, analyze_request 1.5
+    plan 3, planner 3, replan 3, route 3, supervise 3, supervisor 3, orchestrate 3, coordinate 2.5, delegate
+    2.5, dispatch 2.5, triage 3, classify 2.2, categorize 2, decide 2.5, decision 2.5, choose 2, choice 1.5,
+    select 1.2, intent 2, handoff 2.5, transfer 1.5, manager 1.8, boss 2, lead 1.2, leader 1.5, director 2,
+    think 1.8, thought 1.5, reason 1.2, outline 2.2, decompose 2.5, decomposition 2.5, breakdown 2, clarify 2,
+    clarification 2, clarifier 2, strategy 1.8, strategist 2, next 1, topic .8, scope 1.2, brief 1, prioritize
+    1.6, schedule 1, scheduler 1.5, assign 1.5, workflow .5, should 1, whether .8, controller 2.2, control 1.8,
+    policy .8, goal .8, subgoal 1.5, todo .4, split .5, approach .8, subtask 1.5, subtopic 1.2, subquestion 2,
+    dispatcher 2.5, selector 1.8, switch 1.2, gateway 1.5, entry .5, intake 1.2, sub_question 2.2, choose_tool
+    3, select_tool 2.5, next_step 2, next_action 2, query_plan 2.5, task_planner 3, query_router 3, create_plan
+    3, agent_router 3, research_plan 3, report_plan 3, analyze_query 1.8, query_analyzer 1.8, query_analysis
+    1.8, analyze_question 1.5, analyze_intent 2, research_brief 1.6, generate_topics 1.2, call_agent 1.4,
+    task_decomposition 3, conversation_router 3, should_continue 2.5, determine_what 2.2, next_speaker 2.2,
+    update_plan 3, analyze_request 1.5
 """
 _EXECUTION = """
-    execute 2.2, executor 2.2, extract 2.2, search 2, retrieve 2, retrieval 1.5, fetch 1.8, scrape 2, crawl 2, browse 1.8,
-    research 2, rewrite 2, transform 2, translate 2, convert 1.8, parse 1.8, query .7, queries .9, expand 1.8, reformulate 2,
-    rephrase 1.8, contextualize 1.5, condense 1.2, compress 1.2, summarize .9, summary .6, code 1.8, coder 2.2, coding 2,
-    program 1.8, sql 1.6, python 1.5, calculate 1.8, compute 1.5, math 1.5, run 1, act 1.2, action .5, tool .5, work 1.5,
-    worker 2.2, task .3, update 1.8, write .4, memory 1.2, memories 1.2, save 1.5, store .8, draft 1.6, revise 1.8, edit 1.4,
-    refine 1, improve 1.2, fix 1.5, repair 1.5, patch 1.4, implement 2, develop 1.6, engineer 1.2, generate .5, create .2,
-    build .6, make .2, compose .7, collect 1.6, gather 1.6, load 1, process 1.2, analyze .9, analyst .9, analysis .9,
-    section 1.3, chunk 1.5, document .6, embed 1.5, index 1, filter 1.4, merge 1, consolidate 1.6, combine .8, image 1,
-    caption 1.5, transcribe 2, annotate 1.4, label 1, tag 1, enrich 1.6, entity .8, fact .2, data .7, web 1, wikipedia 1.5,
-    arxiv 1.5, news 1.2, specialist 1.2, solve 1.5, solver 1.8, sample 1.2, candidate 1, propose .9, proposal .9, debate 1.2,
-    round .6, simulate 1.5, interview .9, ask .8, question .5, email 1, joke .8, story .8, outline_section 1, recommend .5,
-    sub_answer 2, sub_query 1.2, generate_query 2, search_query 2, query_writer 2, write_query 2, generate_queries 2,
-    write_section 2.2, write_code 2.2, generate_code 2.2, write_memory 2.2, update_memory 2.2, answer_question 1.2,
-    generate_draft 2, generate_question 1, step 1, subagent 1.8, find 1.2, lookup 1.5, look 1, get 1, detect .8, identify .7,
-    determine .5, compare .6, infer .8, predict .9, estimate .9, reflect_history 2, technical .6, fundamental .8, sentiment .8,
-    market .6, social .3, trader 1, stylist .5, rag .5, kg .5, hyde 1.5, hypothetical 1.2, map 1, reduce .8, collapse 1,
-    execute_plan 3, run_plan 2.5, summarize_conversation 2, summarize_history 2, summarize_messages 2, doc_writer 1.5,
-    test_generator 1.5, generate_test 2, write_test 2
+    execute 2.2, executor 2.2, extract 2.2, search 2, retrieve 2, retrieval 1.5, fetch 1.8, scrape 2, crawl 2,
+    browse 1.8, research 2, rewrite 2, transform 2, translate 2, convert 1.8, parse 1.8, query .7, queries .9,
+    expand 1.8, reformulate 2, rephrase 1.8, contextualize 1.5, condense 1.2, compress 1.2, summarize .9,
+    summary .6, code 1.8, coder 2.2, coding 2, program 1.8, sql 1.6, python 1.5, calculate 1.8, compute 1.5,
+    math 1.5, run 1, act 1.2, action .5, tool .5, work 1.5, worker 2.2, task .3, update 1.8, write .4, memory
+    1.2, memories 1.2, save 1.5, store .8, draft 1.6, revise 1.8, edit 1.4, refine 1, improve 1.2, fix 1.5,
+    repair 1.5, patch 1.4, implement 2, develop 1.6, engineer 1.2, generate .5, create .2, build .6, make .2,
+    compose .7, collect 1.6, gather 1.6, load 1, process 1.2, analyze .9, analyst .9, analysis .9, section 1.3,
+    chunk 1.5, document .6, embed 1.5, index 1, filter 1.4, merge 1, consolidate 1.6, combine .8, image 1,
+    caption 1.5, transcribe 2, annotate 1.4, label 1, tag 1, enrich 1.6, entity .8, fact .2, data .7, web 1,
+    wikipedia 1.5, arxiv 1.5, specialist 1.2, solve 1.5, solver 1.8, sample 1.2, candidate 1, propose
+    .9, proposal .9, debate 1.2, round .6, simulate 1.5, interview .9, ask .8, question .5, email 1, joke .8,
+    story .8, recommend .5, sub_answer 2, sub_query 1.2, generate_query 2, search_query 2, query_writer 2,
+    write_query 2, generate_queries 2, write_section 2.2, write_code 2.2, generate_code 2.2, write_memory 2.2,
+    update_memory 2.2, answer_question 1.2, generate_draft 2, generate_question 1, step 1, subagent 1.8, find
+    1.2, lookup 1.5, look 1, get 1, detect .8, identify .7, determine .5, compare .6, infer .8, predict .9,
+    estimate .9, technical .6, fundamental .8, sentiment .8, market .6, social .3, rag .5, hyde 1.5,
+    hypothetical 1.2, map 1, reduce .8, collapse 1, execute_plan 3, run_plan 2.5, summarize_conversation 2,
+    summarize_history 2, summarize_messages 2, doc_writer 1.5, test_generator 1.5, generate_test 2, write_test 2
 """
 _VERIFICATION = """
-    check 2.5, checker 2.5, verify 3, verifier 3, verification 3, validate 3, validator 3, validation 3, grade 3, grader 3,
-    critique 3, critic 3, criticism 2.5, review 2.5, reviewer 2.5, reflect 2, reflection 2, judge 2.8, evaluate 2.8,
-    evaluator 2.8, evaluation 2.5, assess 2, assessment 1.8, guard 2.8, guardrail 3, safeguard 2.8, safety 2, moderate 2.2,
-    moderation 2.5, hallucination 2.5, ground 1, score 1.8, rank 1.2, test 1.6, tester 2, audit 2.5, auditor 2.5, inspect 1.8,
-    quality 1.8, qa 1, confirm 1.2, compliance 1.8, risk .8, verdict 2, fact_check 3, fact_checker 3, approve 1.5, best 1,
-    sanity 1.8, lint 1.5, relevance 1.2, relevant .5, satisfactory 2, consistency 1.2, proofread 1.8, screen 1, vote .8,
-    grade_document 3, self_critique 3, output_guard 3, input_guard 3, check_relevance 3, plan_review 2.5, correct .5, rerank 1.8, review_code 3, code_review 3, code_reviewer 3
+    check 2.5, checker 2.5, verify 3, verifier 3, verification 3, validate 3, validator 3, validation 3, grade
+    3, grader 3, critique 3, critic 3, criticism 2.5, review 2.5, reviewer 2.5, reflect 2, reflection 2, judge
+    2.8, evaluate 2.8, evaluator 2.8, evaluation 2.5, assess 2, assessment 1.8, guard 2.8, guardrail 3,
+    safeguard 2.8, safety 2, moderate 2.2, moderation 2.5, hallucination 2.5, ground 1, score 1.8, rank 1.2,
+    test 1.6, tester 2, audit 2.5, auditor 2.5, inspect 1.8, quality 1.8, qa 1, confirm 1.2, compliance 1.8,
+    risk .8, verdict 2, fact_check 3, fact_checker 3, approve 1.5, best 1, sanity 1.8, lint 1.5, relevance 1.2,
+    relevant .5, satisfactory 2, consistency 1.2, proofread 1.8, screen 1, vote .8, grade_document 3,
+    self_critique 3, output_guard 3, input_guard 3, check_relevance 3, plan_review 2.5, correct .5, rerank 1.8,
+    review_code 3, code_review 3, code_reviewer 3
 """
 _PRESENTATION = """
-    report 2, reporter 2.2, answer 1.4, respond 2, response 2, responder 2.2, reply 2, final 1.8, finalize 2, finalizer 2.2,
-    finish 1.2, synthesize 1.5, synthesis 1.5, aggregate 1, aggregator 1.2, writer .9, write .3, conclusion 1.6, conclude 1.3,
-    introduction 1.5, intro 1.5, present 1.8, presenter 2, format 1, formatter 1.3, chat 1.5, chatbot 2, conversation .8,
-    converse 1.5, explain 1, explanation 1, greet 1.8, greeting 1.8, assistant .9, generate .4, publish 1.6, publisher 1.8,
-    deliver 1, output 1, message .4, user .4, speak 1.2, narrate 1.4, summary .5, summarize .5, fallback .8, off_topic 1.5,
-    joiner .8, compile .8, model .6, call_model 1.2, call_llm 1.2, llm .5, final_answer 3, final_report 3, generate_answer 2.4,
-    generate_response 2.8, write_report 3, report_writer 3, final_response 3, direct_answer 2.2, direct_response 2.2,
-    chat_response 2.5, answer_user 2, respond_user 2.5, finalize_answer 3, finalize_report 3, small_talk 2, general_chat 2,
-    customer_reply 2, welcome 1.5, apologize 1.5, closing 1, wrap 1.2, recommend .4
+    report 2, reporter 2.2, answer 1.4, respond 2, response 2, responder 2.2, reply 2, final 1.8, finalize 2,
+    finalizer 2.2, finish 1.2, synthesize 1.5, synthesis 1.5, aggregate 1, aggregator 1.2, writer .9, write .3,
+    conclusion 1.6, conclude 1.3, introduction 1.5, intro 1.5, present 1.8, presenter 2, format 1, formatter
+    1.3, chat 1.5, chatbot 2, conversation .8, converse 1.5, explain 1, explanation 1, greet 1.8, greeting 1.8,
+    assistant .9, generate .4, publish 1.6, publisher 1.8, deliver 1, output 1, message .4, user .4, speak 1.2,
+    narrate 1.4, summary .5, summarize .5, fallback .8, off_topic 1.5, joiner .8, compile .8, model .6,
+    call_model 1.2, call_llm 1.2, llm .5, final_answer 3, final_report 3, generate_answer 2.4, generate_response
+    2.8, write_report 3, report_writer 3, final_response 3, direct_answer 2.2, direct_response 2.2,
+    chat_response 2.5, answer_user 2, respond_user 2.5, finalize_answer 3, finalize_report 3, small_talk 2,
+    general_chat 2, customer_reply 2, welcome 1.5, apologize 1.5, closing 1, wrap 1.2, recommend .4
 """
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_SUFFIXES = ("ations", "ation", "ators", "ator", "ating", "ated", "ates", "ate", "ings", "ing", "ions", "ion", "ers", "er")
-_MORE_SUFFIXES = ("ors", "or", "ies", "ied", "ed", "es", "s", "e", "y")
+_SUFFIX = re.compile(r"(?<=...)(?:at(?:ions?|ors?|ing|ed|es?)|ings?|ions?|ers?|ors?|ie[sd]|ed|es|s|e|y)$")
 
 
+@lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """A word without its ending, lower case: crude, but the same for all forms of a word that matter here.
 
     >>> {stem(word) for word in ("plan", "plans", "planner", "planning", "Planned")}
     {'plan'}
     """
-    word = word.lower()
-    for suffix in (*_SUFFIXES, *_MORE_SUFFIXES):
-        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
-            word = word[: -len(suffix)]
-            break
+    word = _SUFFIX.sub("", word.lower(), count=1)
     if word.endswith("i"):
         word = word[:-1]
     return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl" else word
 
 
 def words(text: str) -> list[str]:
-    """The stems of a text or identifier, in order; ``snake_case`` and ``camelCase`` are split."""
-    return [stem(word) for word in _WORD.findall(text)]
+    """The words of a text or identifier, in order; ``snake_case`` and ``camelCase`` are split."""
+    return _WORD.findall(text)
 
 
 def _build() -> dict[str, Weights]:
@@ -102,3 +104,10 @@ def _build() -> dict[str, Weights]:
 
 LEXICON: dict[str, Weights] = _build()
 """Stem, or two stems joined by ``_``, to weights."""
+
+_STARTS = frozenset(part[:3] for key in LEXICON for part in key.split("_"))
+
+
+def may_match(word: str) -> bool:
+    """Whether the lexicon may hold the stem of a word; a cheap filter, as stems keep three letters."""
+    return word[:3].lower() in _STARTS

@@ -1,0 +1,6 @@
+"""The journal: the stored records of episodes, read by ``explain``, replay and training."""
+
+from langroute.journal.row import from_json, to_json
+from langroute.journal.store import MemoryJournal, SqliteJournal, open_journal
+
+__all__ = ["MemoryJournal", "SqliteJournal", "from_json", "open_journal", "to_json"]

@@ -1,0 +1,1 @@
+SELECT ending FROM journal_episode WHERE episode = :episode

@@ -1,0 +1,1 @@
+SELECT episode FROM journal_episode ORDER BY touched DESC LIMIT :limit

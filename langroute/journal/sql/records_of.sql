@@ -1,0 +1,1 @@
+SELECT body FROM journal_record WHERE episode = :episode ORDER BY seq

@@ -1,0 +1,245 @@
+"""The pool: the arms a router may choose from, built from chat models or their names."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from langroute.errors import ConfigError, PriceUnknown
+from langroute.money import Price
+from langroute.pool_models import prepared_model
+from langroute.pool_traits import Traits, output_limit_kwargs, traits
+from langroute.prices import GenaiPriceBook, OwnPrices, PriceTable
+from langroute.protocols import PriceBook
+from langroute.records import Arm
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+TokenCounter = Callable[[Sequence[Any], Sequence[Mapping[str, Any]]], int]
+"""Input tokens of a call, from its messages and the JSON schemas of its tools."""
+
+# The call that arms are put in order by: a prompt of a page and a short answer.
+_TYPICAL_INPUT, _TYPICAL_OUTPUT = 1000, 300
+
+
+class ModelPool:
+    """Named chat models with their prices, capabilities and order by price.
+
+    Everything is checked here, so that a router never meets a model without a price or with retries of its own. The
+    models given are not changed: the pool calls copies of them.
+
+    Args:
+        models: arm name -> chat model or ``"provider:model"``, or pairs of these. The order is kept.
+        prices: arm name or model name -> price, where the book does not know it or you pay another one.
+        price_book: where prices are looked up; the list bundled with `genai-prices` when left out.
+        min_output_tokens: arm name -> the smallest output limit under which calling the arm is worth while.
+        token_counters: arm name -> a function of (messages, tool schemas) that gives the input tokens the arm will be
+            billed, or more: its own tokenizer. Without one, holds rest on a byte bound, several times too high. The
+            budget's promise rests on a counter never giving less than what is billed.
+
+    Raises:
+        ConfigError: an entry is wrong; the message names it and says what to do.
+        PriceUnknown: a model has no price, so no budget could be promised for it.
+
+    >>> from langchain_core.language_models import FakeListChatModel
+    >>> model = FakeListChatModel(responses=["yes"])
+    >>> pool = ModelPool({"small": model}, prices={"small": Price(input_per_million=0.05, output_per_million=0.40)})
+    >>> pool.arm("small").rank
+    1.0
+    """
+
+    def __init__(
+        self,
+        models: "Mapping[str, BaseChatModel | str] | Iterable[tuple[str, BaseChatModel | str]]",
+        *,
+        prices: PriceTable | None = None,
+        price_book: PriceBook | None = None,
+        min_output_tokens: Mapping[str, int] | None = None,
+        token_counters: Mapping[str, TokenCounter] | None = None,
+    ) -> None:
+        entries = _entries(models)
+        floors = _floors(min_output_tokens or {}, entries)
+        self._counters = _counters(token_counters or {}, entries)
+        own = OwnPrices(prices or {}, beside=price_book if price_book is not None else GenaiPriceBook())
+        self._models = {name: prepared_model(entry, field=f"models.{name}") for name, entry in entries.items()}
+        found = {name: traits(model) for name, model in self._models.items()}
+        _refuse_unused(own, found)
+        priced = {name: _price(name, about, own) for name, about in found.items()}
+        self._order = tuple(sorted(priced, key=lambda name: _typical_cost(priced[name])))
+        ranks = _ranks(self._order)
+        self._arms = {
+            name: _arm(name, about, price=priced[name], rank=ranks[name], floor=floors.get(name, 1))
+            for name, about in found.items()
+        }
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms, in the order given."""
+        return tuple(self._arms.values())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The arms' names, in the order given."""
+        return tuple(self._arms)
+
+    @property
+    def cheapest(self) -> Arm:
+        """The arm with the lowest price of a typical call; of equals the first."""
+        return self._arms[self._order[0]]
+
+    @property
+    def dearest(self) -> Arm:
+        """The arm with the highest price of a typical call; of equals the last."""
+        return self._arms[self._order[-1]]
+
+    def arm(self, name: str) -> Arm:
+        """The arm of a name.
+
+        Raises:
+            ConfigError: the pool has no such arm.
+        """
+        return self._arms[self._known(name)]
+
+    def model(self, name: str) -> "BaseChatModel":
+        """The prepared model of an arm: a copy of the user's, without retries of its own and with usage in streams.
+
+        Raises:
+            ConfigError: the pool has no such arm.
+        """
+        return self._models[self._known(name)]
+
+    def token_counter(self, name: str) -> TokenCounter | None:
+        """The tokenizer of an arm, if one was given."""
+        return self._counters.get(name)
+
+    def output_limit_kwargs(self, name: str, tokens: int) -> dict[str, Any]:
+        """The keyword arguments of one call that limit this arm's output to a number of tokens.
+
+        Raises:
+            ConfigError: the pool has no such arm.
+        """
+        return output_limit_kwargs(self.model(name), tokens)
+
+    def __len__(self) -> int:
+        return len(self._arms)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arms
+
+    def __repr__(self) -> str:
+        return f"ModelPool({', '.join(f'{arm.name}={arm.provider}:{arm.model}' for arm in self.arms)})"
+
+    def _known(self, name: str) -> str:
+        if name not in self._arms:
+            raise ConfigError(f"there is no arm {name!r}; the pool has {', '.join(self._arms)}", field="models")
+        return name
+
+
+def _entries(models: object) -> dict[str, object]:
+    """The entries by name, each name checked against those before it."""
+    if isinstance(models, str | bytes) or not isinstance(models, Iterable):
+        raise ConfigError(f"must map names to chat models, not be {_shown(models)}", field="models")
+    entries: dict[str, object] = {}
+    folded: dict[str, str] = {}
+    for pair in models.items() if isinstance(models, Mapping) else models:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise ConfigError(
+                f"must map names to chat models, or be pairs of both; {_shown(pair)} has no name", field="models"
+            )
+        name = _name(pair[0], entries, folded)
+        entries[name] = pair[1]
+    if not entries:
+        raise ConfigError("is empty; a pool needs at least one model", field="models")
+    return entries
+
+
+def _name(name: object, entries: Mapping[str, object], folded: dict[str, str]) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"an arm's name must be a string that is not empty, not {name!r}", field="models")
+    if name in entries:
+        raise ConfigError("two arms have this name; give each its own", field=f"models.{name}")
+    other = folded.setdefault("".join(name.split()).casefold(), name)
+    if other != name:
+        raise ConfigError(
+            f"differs from the arm {other!r} only by case or spaces; give them names one can tell apart",
+            field=f"models.{name}",
+        )
+    return name
+
+
+def _floors(given: object, entries: Mapping[str, object]) -> dict[str, int]:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"must map arm names to tokens, not be {_shown(given)}", field="min_output_tokens")
+    for name, tokens in given.items():
+        field = f"min_output_tokens.{name}"
+        if name not in entries:
+            raise ConfigError(f"there is no such arm; the pool has {', '.join(entries)}", field=field)
+        if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
+            raise ConfigError(f"must be a whole number of tokens, at least 1, not {tokens!r}", field=field)
+    return dict(given)
+
+
+def _counters(given: object, entries: Mapping[str, object]) -> dict[str, TokenCounter]:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"must map arm names to functions, not be {_shown(given)}", field="token_counters")
+    for name, counter in given.items():
+        field = f"token_counters.{name}"
+        if name not in entries:
+            raise ConfigError(f"there is no such arm; the pool has {', '.join(entries)}", field=field)
+        if not callable(counter):
+            raise ConfigError(f"must be a function of (messages, tool schemas), not {_shown(counter)}", field=field)
+    return dict(given)
+
+
+def _refuse_unused(own: OwnPrices, found: Mapping[str, Traits]) -> None:
+    unused = own.unused([*found, *(about.model for about in found.values())])
+    if unused:
+        known = ", ".join(f"{name} ({about.model})" for name, about in found.items())
+        raise ConfigError(f"names no arm and no model of the pool; it has {known}", field=f"prices.{unused[0]}")
+
+
+def _price(name: str, about: Traits, own: OwnPrices) -> Price:
+    way_out = f"Give one: prices={{{name!r}: Price(input_per_million=..., output_per_million=...)}}"
+    shown = f"{about.provider or 'unknown provider'}:{about.model}"
+    if about.special_terms and not own.owns(name, model=about.model):
+        raise PriceUnknown(
+            f"{shown} with {about.special_terms} is billed at other rates than those listed. {way_out}",
+            field=f"models.{name}",
+        )
+    try:
+        price = own.price_of_arm(name, model=about.model, provider=about.provider or None)
+    except PriceUnknown as exc:
+        raise PriceUnknown(f"no price for {shown}: {exc} {way_out}", field=f"models.{name}") from exc
+    if price is None:
+        raise PriceUnknown(f"no price is known for {shown}. {way_out}", field=f"models.{name}")
+    return price
+
+
+def _typical_cost(price: Price) -> int:
+    return price.cost(input_tokens=_TYPICAL_INPUT, output_tokens=_TYPICAL_OUTPUT)
+
+
+def _ranks(order: tuple[str, ...]) -> dict[str, float]:
+    """Evenly spaced from 0.0 for the cheapest to 1.0 for the dearest; an arm alone is the dearest."""
+    if len(order) == 1:
+        return {order[0]: 1.0}
+    return {name: place / (len(order) - 1) for place, name in enumerate(order)}
+
+
+def _arm(name: str, about: Traits, *, price: Price, rank: float, floor: int) -> Arm:
+    return Arm(
+        name=name,
+        model=about.model,
+        provider=about.provider,
+        price=price,
+        context_window=about.context_window,
+        calls_tools=about.calls_tools,
+        structured_output=about.structured_output,
+        min_output_tokens=max(floor, about.min_output_tokens),
+        max_output_tokens=about.max_output_tokens,
+        rank=rank,
+    )
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,47 @@
+"""Public helpers for testing agents, and contract suites for rooms of your own.
+
+Names load on first use, so that importing this package imports neither LangChain nor anything that needs it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langroute.testing.clock import FakeClock
+    from langroute.testing.estimator_contract import check_estimator
+    from langroute.testing.ledger_contract import check_ledger
+    from langroute.testing.policy_contract import check_policy
+    from langroute.testing.reply import Reply
+    from langroute.testing.scripted import ScriptedCall, ScriptedModel, ScriptExhausted
+
+__all__ = [
+    "FakeClock",
+    "Reply",
+    "ScriptExhausted",
+    "ScriptedCall",
+    "ScriptedModel",
+    "check_estimator",
+    "check_ledger",
+    "check_policy",
+]
+
+_HOMES = {
+    "FakeClock": "clock",
+    "Reply": "reply",
+    "ScriptExhausted": "scripted",
+    "ScriptedCall": "scripted",
+    "ScriptedModel": "scripted",
+    "check_estimator": "estimator_contract",
+    "check_ledger": "ledger_contract",
+    "check_policy": "policy_contract",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

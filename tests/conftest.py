@@ -1,0 +1,40 @@
+"""What holds in every test: nothing leaves this machine."""
+
+import ipaddress
+import socket
+import sys
+from collections.abc import Callable
+
+_ASKED = {"socket.connect": 1, "socket.sendto": 1, "socket.getaddrinfo": 0, "socket.gethostbyname": 0}
+
+
+class NetworkForbidden(AssertionError):
+    """A test reached for an address beyond loopback."""
+
+
+def _is_local(host: object) -> bool:
+    if host in (None, "", b"", "localhost", b"localhost", socket.gethostname()):
+        return True
+    try:
+        return ipaddress.ip_address(host.decode() if isinstance(host, bytes) else str(host)).is_loopback
+    except ValueError:
+        return False
+
+
+def _guard(event: str, arguments: tuple[object, ...]) -> None:
+    position = _ASKED.get(event)
+    if position is None:
+        return
+    asked = arguments[position]
+    # A Unix socket's address is a path, an internet address a tuple that starts with the host.
+    if position == 1:
+        if not isinstance(asked, tuple):
+            return
+        asked = asked[0]
+    if not _is_local(asked):
+        raise NetworkForbidden(f"{event} to {asked!r}: tests talk to this machine only")
+
+
+# An audit hook sees every library and every thread, whichever way it imported `socket`; it cannot be taken off again.
+_hook: Callable[[str, tuple[object, ...]], None] = _guard
+sys.addaudithook(_hook)

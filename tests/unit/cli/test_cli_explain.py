@@ -1,0 +1,105 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from episode_samples import episode
+
+Run = Callable[..., Any]
+
+
+@pytest.mark.parametrize("width", [None, 80, 120])
+def test_an_episode_is_printed_for_a_pipe(run: Run, store: str, width: int | None) -> None:
+    """Without a terminal the table has no control sequences and is 80 wide unless told otherwise."""
+    result = run("explain", "order-42", "--store", store, width=width)
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.output
+    assert max(map(len, result.output.splitlines())) <= (width or 80)
+    assert "Episode order-42" in result.output
+    assert episode()[0].decision.rationale in " ".join(result.output.split())
+
+
+def test_one_step_is_printed_whole(run: Run, store: str) -> None:
+    """A step with two attempts shows both, each with its alternatives."""
+    result = run("explain", "order-42", "--step", "1", "--store", store)
+    assert result.output.count("of episode order-42, node work") == 2
+    assert result.output.count("propensity") == 2
+
+
+def test_json_is_one_object(run: Run, store: str) -> None:
+    """The JSON form parses, at whatever width, and can be limited to a step."""
+    whole = json.loads(run("explain", "order-42", "--json", "--store", store, width=40).output)
+    part = json.loads(run("explain", "order-42", "--json", "--step", "1", "--store", store).output)
+    assert len(whole["attempts"]) == 6
+    assert [attempt["decision"]["record_id"] for attempt in part["attempts"]] == ["r1", "r2"]
+
+
+def test_without_an_episode_all_are_listed(run: Run, store: str) -> None:
+    """Episodes are listed newest first, those that ended before any call among them."""
+    listed = json.loads(run("explain", "--json", "--store", store).output)
+    assert [found["episode"] for found in listed] == ["never-began", "order-42"]
+    assert listed[1] == {
+        "episode": "order-42",
+        "steps": 5,
+        "calls": 4,
+        "cost_usd": listed[1]["cost_usd"],
+        "success": 1.0,
+    }
+    text = run("explain", "--store", store).output
+    assert text.index("never-began") < text.index("order-42")
+    assert "order-42" not in run("explain", "--limit", "1", "--store", store).output
+
+
+def test_an_empty_store_says_so(run: Run, tmp_path: Path) -> None:
+    """A store without episodes is no error."""
+    (tmp_path / "empty.db").touch()
+    result = run("explain", "--store", f"sqlite:///{tmp_path / 'empty.db'}")
+    assert (result.exit_code, result.output) == (0, "The store holds no episode yet.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nobody"], "no record of episode 'nobody'"),
+        (["never-began"], "the episode has no records"),
+        (["order-42", "--step", "9"], "--step: the episode has no step 9; its steps are 0 to 4"),
+        (["--step", "1"], "--step: needs an episode"),
+    ],
+)
+def test_a_wrong_question_gets_one_clear_line(run: Run, store: str, arguments: list[str], said: str) -> None:
+    """An error is one line on stderr and exit code 2, without a traceback."""
+    result = run("explain", *arguments, "--store", store)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("langroute: ")
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_missing_store_is_not_created(run: Run, tmp_path: Path) -> None:
+    """Reading names the file that is not there, and leaves nothing behind."""
+    result = run("explain", "x", "--store", f"sqlite:///{tmp_path / 'none.db'}")
+    assert result.exit_code == 2
+    assert "none.db" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["memory://", "mysql://host/db", "runs.db", "sqlite://"])
+def test_a_store_that_cannot_be_read_is_named(run: Run, url: str) -> None:
+    """A URL that names no readable store is an error that says which ones are."""
+    result = run("explain", "x", "--store", url)
+    assert result.exit_code == 2
+    assert "sqlite:///" in result.stderr
+
+
+def test_a_file_that_is_no_store_is_an_error(run: Run, tmp_path: Path) -> None:
+    """A file of something else ends in one line, and is left as it was."""
+    file = tmp_path / "notes.db"
+    file.write_text("this is no database, but it is long enough to be looked at as one" * 50)
+    before = file.read_bytes()
+    result = run("explain", "x", "--store", f"sqlite:///{file}")
+    assert result.exit_code == 2
+    assert "notes.db" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert file.read_bytes() == before

@@ -1,0 +1,124 @@
+import math
+from dataclasses import fields, replace
+
+import pytest
+from episode_samples import episode, stepped
+from pydantic import BaseModel, ValidationError
+
+from langroute.observe.events import (
+    BudgetPart,
+    PressurePart,
+    RoutingActionEvent,
+    RoutingDecisionEvent,
+    RoutingOutcomeEvent,
+    UsagePart,
+    action_event,
+    decision_event,
+    outcome_event,
+)
+from langroute.records import Outcome, Pressure, Record, Usage
+
+PLAN, FIRST, SECOND, REFUSED, REPORT, STOPPED = episode()
+
+
+@pytest.mark.parametrize("record", episode(), ids=lambda record: record.id)
+def test_events_survive_json(record: Record) -> None:
+    """Every event written as JSON reads back, under a schema that forbids unknown fields, as the same event."""
+    told: list[BaseModel] = [decision_event(record)]
+    if record.outcome is not None:
+        told.append(outcome_event(record))
+    for event in told:
+        assert type(event).model_validate_json(event.model_dump_json()) == event
+
+
+def test_decision_says_what_was_known_and_chosen() -> None:
+    """The decision event carries the step, the choice, the budget and the pressure of its record."""
+    event = decision_event(SECOND)
+    assert (event.episode, event.call_index, event.attempt, event.record_id) == ("order-42", 1, 1, "r2")
+    assert (event.arm, event.kind, event.node) == ("large", "execution", "work")
+    assert event.rationale == SECOND.decision.rationale
+    assert event.price_of_dollar == SECOND.ruling.price_of_dollar
+    assert [seen.arm for seen in event.alternatives] == ["small", "large"]
+    assert event.alternatives[0].why_not == "tried in this step: invalid_tool_call"
+    assert event.alternatives[1].why_not == ""
+    assert event.rejected[0].arm == "small"
+    assert event.pressure == PressurePart(total=2, retries=1, invalid_tool_calls=1, tool_errors=0, repeated_calls=0)
+    assert event.budget.limit_usd == 0.08
+    assert event.budget.remaining_usd == 0.057
+    assert event.budget.reserves_usd == {"final_synthesis": 0.02}
+    assert event.budget.seconds_left is None
+
+
+def test_dollars_are_exact_to_the_nano_dollar() -> None:
+    """The nano-dollars of the books come back from the logged floats by rounding."""
+    for nano in (1, 70_850, 123_456_789, 80_000_000, 999_999_999_999_999):
+        record = replace(FIRST, outcome=Outcome(arm="small", cost_nano=nano))
+        assert round(outcome_event(record).cost_usd * 1e9) == nano
+
+
+def test_outcome_says_what_it_cost() -> None:
+    """The outcome event carries true and estimated cost, tokens with those of the cache, and what was wrong."""
+    event = outcome_event(PLAN)
+    assert event.usage == UsagePart(
+        input_tokens=880, output_tokens=210, cache_read_tokens=512, cache_write_tokens=0, reasoning_tokens=0
+    )
+    assert event.estimated_cost_usd == PLAN.decision.cost_nano / 1e9
+    assert (event.latency_ms, event.confidence, event.served_by) == (412.5, 0.97, "gpt-5-2025-08-07")
+    failed = outcome_event(SECOND)
+    assert (failed.usage, failed.worst_case, failed.error) == (None, True, "APITimeoutError")
+    assert outcome_event(FIRST).defects == ("invalid_tool_call",)
+
+
+def test_a_decision_to_stop_has_no_arm() -> None:
+    """Stopping is a decision like any other, with a null arm and a reason against every alternative."""
+    event = decision_event(STOPPED)
+    assert event.arm is None
+    assert all(seen.why_not for seen in event.alternatives)
+
+
+def test_no_outcome_without_a_call() -> None:
+    """Asking for the outcome of a call that was not made says so."""
+    with pytest.raises(ValueError, match="'refused', no call was made"):
+        outcome_event(REFUSED)
+
+
+def test_infinite_numbers_stay_valid_json() -> None:
+    """A priceless dollar is written as a string that reads back as infinity."""
+    record = replace(PLAN, decision=replace(PLAN.decision, price_of_dollar=math.inf))
+    text = decision_event(record).model_dump_json()
+    assert '"price_of_dollar":"Infinity"' in text
+    assert RoutingDecisionEvent.model_validate_json(text).price_of_dollar == math.inf
+
+
+def test_actions_are_a_closed_list() -> None:
+    """An action that the schema does not know is refused."""
+    event = action_event(episode="e", action="escalate", reason="small did not do", at=1.0, call_index=3, node="work")
+    assert event.model_dump()["action"] == "escalate"
+    with pytest.raises(ValidationError, match="action"):
+        action_event(episode="e", action="panic", reason="", at=1.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("part", "source"), [(PressurePart, Pressure), (UsagePart, Usage)])
+def test_parts_keep_pace_with_the_records(part: type[BaseModel], source: type) -> None:
+    """A field added to the pressure or the usage cannot be forgotten in the log."""
+    assert {field.name for field in fields(source)} <= set(part.model_fields)
+
+
+def test_budget_keeps_pace_with_the_records() -> None:
+    """Every field of a step's view of its budget is in the log, dollars under a name that says so."""
+    view = stepped(0, "plan", "control").budget
+    named = {
+        field.name.replace("available_nano", "remaining_usd")
+        .replace("_nano", "_usd")
+        .replace("reserves", "reserves_usd")
+        for field in fields(view)
+    }
+    assert named == set(BudgetPart.model_fields)
+
+
+@pytest.mark.parametrize("event", [RoutingDecisionEvent, RoutingOutcomeEvent, RoutingActionEvent])
+def test_every_field_is_described(event: type[BaseModel]) -> None:
+    """The schema explains each of its fields."""
+    undescribed = [name for name, field in event.model_fields.items() if not field.description]
+    assert undescribed == []
+    assert event.model_fields["schema_version"].default == 1

@@ -1,0 +1,139 @@
+import copy
+import io
+import json
+import logging
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from episode_samples import episode
+from pydantic import TypeAdapter
+from structlog.testing import CapturingLogger
+
+from langroute.errors import ConfigError
+from langroute.observe.events import RoutingEvent, decision_event, outcome_event
+from langroute.observe.log import RoutingLog
+
+PLAN, FIRST, SECOND, REFUSED, REPORT, STOPPED = episode()
+ANY_EVENT: TypeAdapter[RoutingEvent] = TypeAdapter(RoutingEvent)
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """What the default log writes while it is switched on."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    logger = logging.getLogger("langroute")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield written
+    logger.setLevel(before)
+    logger.removeHandler(handler)
+
+
+def events(written: io.StringIO) -> list[RoutingEvent]:
+    return [ANY_EVENT.validate_json(line) for line in written.getvalue().splitlines()]
+
+
+def test_default_log_writes_one_json_event_a_line(lines: io.StringIO) -> None:
+    """Switched on, the log holds exactly the events of the schema, one JSON object a line, the name first."""
+    log = RoutingLog()
+    log.decision(PLAN)
+    log.closed(PLAN)
+    assert events(lines) == [decision_event(PLAN), outcome_event(PLAN)]
+    assert lines.getvalue().startswith('{"event":"routing_decision","schema_version":1,')
+
+
+def test_silent_until_asked(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without logging configured nothing is printed, and no event is even built."""
+    monkeypatch.setattr("langroute.observe.log.decision_event", lambda _: pytest.fail("an event was built"))
+    monkeypatch.setattr(logging.getLogger("langroute"), "level", logging.NOTSET)
+    log = RoutingLog()
+    log.decision(PLAN)
+    log.closed(STOPPED)
+    log.outcome(REPORT)
+    log.action(episode="e", action="budget_opened", reason="first call", at=0.0)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_global_configuration_is_left_alone(lines: io.StringIO) -> None:
+    """A program's structlog configuration neither changes nor is changed by the default log."""
+    before = structlog.get_config()
+    structlog.configure(processors=[lambda *_: pytest.fail("the program's processors were used")])
+    try:
+        RoutingLog().decision(PLAN)
+        assert len(events(lines)) == 1
+    finally:
+        structlog.reset_defaults()
+    assert structlog.get_config() == before
+
+
+def test_own_logger_gets_fields() -> None:
+    """A logger of the program's own is called with the event's name and its other fields."""
+    captured = CapturingLogger()
+    logger = structlog.wrap_logger(captured, processors=[lambda _, __, fields: ((), fields)])
+    RoutingLog(logger.bind(service="shop")).outcome(FIRST)
+    (call,) = captured.calls
+    assert call.method_name == "info"
+    assert call.kwargs["event"] == "routing_outcome"
+    assert call.kwargs["service"] == "shop"
+    assert call.kwargs["defects"] == ("invalid_tool_call",)
+
+
+def test_calls_not_made_are_told_as_decision_and_action(lines: io.StringIO) -> None:
+    """A stop and a refused hold log what was decided and what was done instead of the call."""
+    log = RoutingLog()
+    log.closed(STOPPED)
+    log.closed(REFUSED)
+    told = [event.model_dump() for event in events(lines)]
+    assert [event["event"] for event in told] == ["routing_decision", "routing_action"] * 2
+    assert (told[1]["action"], told[1]["reason"]) == ("stop", STOPPED.decision.rationale)
+    assert (told[3]["action"], told[3]["call_index"], told[3]["node"]) == ("refused", 2, "check")
+
+
+def test_another_attempt_is_told_as_an_action(lines: io.StringIO) -> None:
+    """Where an arm was rejected the next decision is announced as an escalation, with the reason."""
+    RoutingLog().decision(SECOND)
+    action, decision = [event.model_dump() for event in events(lines)]
+    assert (action["event"], action["action"]) == ("routing_action", "escalate")
+    assert action["reason"] == "small did not do (invalid_tool_call); large is tried next."
+    assert decision["attempt"] == 1
+
+
+def test_a_failing_logger_never_fails_a_call(caplog: pytest.LogCaptureFixture) -> None:
+    """An error of the program's logger is reported on langroute.log and goes no further."""
+
+    class Broken:
+        def info(self, event: str, /, **fields: Any) -> Any:
+            raise OSError("disk full")
+
+    RoutingLog(Broken()).decision(PLAN)
+    (said,) = caplog.records
+    assert said.name == "langroute.log"
+    assert "could not write a routing_decision event" in said.getMessage()
+
+
+@pytest.mark.parametrize("logger", [logging.getLogger("mine"), object()])
+def test_a_logger_without_fields_is_refused(logger: Any) -> None:
+    """What cannot take fields is refused when the log is made, not at the first call."""
+    with pytest.raises(ConfigError, match=r"^logger: "):
+        RoutingLog(logger)
+
+
+def test_the_log_can_be_copied_and_pickled(lines: io.StringIO) -> None:
+    """A copied or unpickled default log writes as the first did."""
+    log = RoutingLog()
+    log.decision(PLAN)
+    for again in (copy.deepcopy(log), pickle.loads(pickle.dumps(log))):  # noqa: S301
+        again.decision(PLAN)
+    assert events(lines) == [decision_event(PLAN)] * 3
+
+
+def test_odd_text_stays_on_one_line(lines: io.StringIO) -> None:
+    """Line breaks, percent signs and quotes in a name neither break the line nor the formatting."""
+    RoutingLog().action(episode='a\n"%s"', action="stop", reason="100 % \u2028", at=0.0)
+    assert json.loads(lines.getvalue())["episode"] == 'a\n"%s"'
+    assert lines.getvalue().count("\n") == 1
