@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from langroute.books import Limits, Purpose
 from langroute.errors import ConfigError
 from langroute.files import read_mapping
 from langroute.money import limit_nano
+
+_MOST_DOLLARS = 4e9  # the ledgers' 64-bit integers of nano-dollars end soon after
+_MOST_TOKENS = 10**15
 
 _RESERVES: dict[Purpose, str] = {
     "final_synthesis": "reserve_for_final_synthesis",
@@ -41,13 +44,13 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    total_dollars: float | None = Field(default=None, ge=0)
-    max_input_tokens: int | None = Field(default=None, ge=0)
-    max_output_tokens: int | None = Field(default=None, ge=0)
+    total_dollars: float | None = Field(default=None, ge=0, le=_MOST_DOLLARS)
+    max_input_tokens: int | None = Field(default=None, ge=0, le=_MOST_TOKENS)
+    max_output_tokens: int | None = Field(default=None, ge=0, le=_MOST_TOKENS)
     reserve_for_final_synthesis: float = Field(default=0.0, ge=0)
     reserve_for_verification: float = Field(default=0.0, ge=0)
     reserve_for_human_handoff: float = Field(default=0.0, ge=0)
-    hard_stop_after_retries: int | None = Field(default=None, ge=0)
+    hard_stop_after_retries: int | None = Field(default=None, ge=0, le=_MOST_TOKENS)
     max_seconds: float | None = Field(default=None, gt=0)
     per: Literal["turn", "thread"] = "turn"
 
@@ -56,6 +59,11 @@ class Budget(BaseModel):
             super().__init__(**data)
         except ValidationError as exc:
             raise config_error(exc, section="budget", known=type(self).model_fields) from exc
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain_number(cls, value: object, info: ValidationInfo) -> object:
+        return value if info.field_name == "per" else plain_number(value)
 
     @model_validator(mode="after")
     def _reserves_fit(self) -> Self:
@@ -93,13 +101,13 @@ class Budget(BaseModel):
             ConfigError: a field is unknown or out of range, or something stands beside ``task_budget``.
         """
         if "task_budget" not in data:
-            return cls(**data)
+            return cls(**_named(data))
         if beside := sorted(set(data) - {"task_budget"}):
             raise ConfigError(f"move {', '.join(beside)} under task_budget, or remove the key", field="task_budget")
         inner = data["task_budget"]
         if not isinstance(inner, Mapping):
             raise ConfigError(f"must be a mapping of budget fields, not {inner!r}", field="task_budget")
-        return cls(**inner)
+        return cls(**_named(inner))
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
@@ -111,9 +119,30 @@ class Budget(BaseModel):
         return cls.from_mapping(read_mapping(path))
 
 
+def plain_number(value: object) -> object:
+    """The value itself, unless it is text or a truth value, which pydantic would quietly turn into a number.
+
+    Raises:
+        ValueError: it is text or a truth value.
+    """
+    if isinstance(value, bool | str | bytes):
+        raise ValueError(f"must be a number, not {type(value).__name__}; write it without quotes")
+    return value
+
+
+def _named(data: Mapping[Any, Any]) -> Mapping[str, Any]:
+    for name in data:
+        if not isinstance(name, str):
+            raise ConfigError(f"names of fields are text, not {name!r}", field="budget")
+    return data
+
+
 def config_error(exc: ValidationError, *, section: str, known: Mapping[str, Any]) -> ConfigError:
     """One clear error out of pydantic's: the first field at fault, what is wrong, and the way out."""
     first = exc.errors(include_url=False)[0]
+    inner = first.get("ctx", {}).get("error")
+    if isinstance(inner, ConfigError) and inner.field:
+        return ConfigError(str(inner).removeprefix(f"{inner.field}: "), field=f"{section}.{inner.field}")
     place = ".".join(str(part) for part in first["loc"])
     field = f"{section}.{place}" if place else section
     if first["type"] == "extra_forbidden":

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from langroute.budget import Budget, config_error
+from langroute.budget import Budget, config_error, plain_number
 from langroute.errors import ConfigError
 from langroute.files import read_mapping
 from langroute.records import KINDS, Kind
@@ -51,6 +51,19 @@ class RouterConfig(BaseModel):
             super().__init__(**data)
         except ValidationError as exc:
             raise config_error(exc, section="router", known=type(self).model_fields) from exc
+
+    @field_validator("thrift", "attempts_on_fault", mode="before")
+    @classmethod
+    def _plain_number(cls, value: object) -> object:
+        return plain_number(value)
+
+    @field_validator("output_caps", mode="before")
+    @classmethod
+    def _plain_caps(cls, caps: object) -> object:
+        if isinstance(caps, Mapping):
+            for cap in caps.values():
+                plain_number(cap)
+        return caps
 
     @field_validator("output_caps")
     @classmethod

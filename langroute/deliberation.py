@@ -42,9 +42,10 @@ def view_of(balance: Balance, step: Step, *, max_seconds: float | None, now: flo
 
 def refusal(thought: Deliberation) -> LangrouteError:
     """The error of a decision to stop: what ran short, or that no arm can make the call."""
-    reasons = {permit.arm: permit.why_not for permit in thought.ruling.permits}
-    short = [permit for permit in thought.ruling.permits if permit.short_of is not None]
-    if not short:
+    permits = thought.ruling.permits
+    reasons = {permit.arm: permit.why_not or thought.decision.rationale or "the policy stopped" for permit in permits}
+    short = [permit for permit in permits if permit.short_of is not None]
+    if not short or any(permit.allowed for permit in permits):
         return NoArmAvailable(reasons)
     told = "; ".join(f"{arm}: {why}" for arm, why in reasons.items())
     return exceeded(thought.step, short, hint=f"No arm fits ({told}). Raise the budget or finish earlier.")

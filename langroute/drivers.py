@@ -5,7 +5,8 @@ even when the caller was cancelled or closed the stream.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+import contextvars
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import aclosing, closing
 from typing import Any, Protocol, TypeVar
 
@@ -68,6 +69,8 @@ def run(journey: Journey, desk: Desk, caller: Caller) -> Any:
             act = step()
         except StopIteration as end:
             return end.value
+        except StreamClosed:
+            raise GeneratorExit from None
         step = _attempted(journey, _perform, act, desk, caller)
 
 
@@ -91,8 +94,6 @@ def stream(journey: Journey, desk: Desk, caller: Caller) -> Generator[Any, None,
                         streamed = act.started = True
                         yield piece
                 reply = caller.reply(act)
-            except GeneratorExit:
-                step = _throw(journey, StreamClosed())
             except BaseException as error:
                 step = _throw(journey, error)
             else:
@@ -109,6 +110,9 @@ async def arun(journey: Journey, desk: Desk, caller: Caller) -> Any:
             act = step()
         except StopIteration as end:
             return end.value
+        except StreamClosed:
+            # The coroutine itself was closed, as an event loop does with what is left over when it ends.
+            raise GeneratorExit from None
         step = await _aattempted(journey, act, desk, caller)
 
 
@@ -133,8 +137,6 @@ async def astream(journey: Journey, desk: Desk, caller: Caller) -> AsyncGenerato
                         streamed = act.started = True
                         yield piece
                 reply = caller.reply(act)
-            except GeneratorExit:
-                step = _throw(journey, StreamClosed())
             except BaseException as error:
                 step = _throw(journey, error)
             else:
@@ -155,7 +157,9 @@ def _send(journey: Journey, result: Any) -> Advance:
 
 
 def _throw(journey: Journey, error: BaseException) -> Advance:
-    return lambda: journey.throw(error)
+    # Thrown as it is, GeneratorExit would close the flow's inner generators before they have settled.
+    told = StreamClosed() if isinstance(error, GeneratorExit) else error
+    return lambda: journey.throw(told)
 
 
 def _attempted(
@@ -191,12 +195,17 @@ async def _aperform(act: Act, desk: Desk, caller: Caller) -> Any:
         case Pause(seconds=seconds):
             return await desk.asleep(seconds)
         case _:
-            return await _to_the_end(asyncio.to_thread(desk.perform, act)) if desk.blocking else desk.perform(act)
+            return await _to_the_end(_in_thread(desk, act)) if desk.blocking else desk.perform(act)
 
 
-async def _to_the_end(work: Awaitable[Result]) -> Result:
+def _in_thread(desk: Desk, act: Act) -> asyncio.Future[Any]:
+    # Not a task, as `asyncio.to_thread` would need here: a loop that shuts down cancels every task, also this one.
+    run_in_context = contextvars.copy_context().run
+    return asyncio.get_running_loop().run_in_executor(None, run_in_context, desk.perform, act)
+
+
+async def _to_the_end(task: asyncio.Future[Result]) -> Result:
     """Wait for the books even when cancelled; the cancellation is raised once they are done."""
-    task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:

@@ -18,7 +18,9 @@ from langroute.records import EpisodeEnd
 _SCOPE = "episode:"
 _MOST_REMEMBERED = 10_000
 
-_current: ContextVar["Episode | None"] = ContextVar("langroute_episode", default=None)
+# The episodes around this code, the innermost last. A tuple rather than tokens on the handle: one handle may be entered
+# by several threads and tasks at once.
+_around: ContextVar[tuple["Episode", ...]] = ContextVar("langroute_episodes", default=())
 
 
 def scope_of(episode: str) -> str:
@@ -45,7 +47,6 @@ class Episode:
         self._on_finish = on_finish
         self._steps: int | None = None
         self._lock = threading.Lock()
-        self._tokens: list[object] = []
 
     @property
     def scope(self) -> str:
@@ -84,38 +85,42 @@ class Episode:
             note: free text.
 
         Raises:
-            ConfigError: success is outside [0, 1].
+            ConfigError: success is no number in [0, 1].
         """
-        degree = None if success is None else float(success)
-        if degree is not None and not 0 <= degree <= 1:
-            raise ConfigError(f"must be between 0 and 1, got {success!r}", field="success")
+        degree = _degree(success)
         self.look()
         self._ledger.close_scope(self.scope)
         self._on_finish(EpisodeEnd(episode=self.id, at=self._clock.now(), success=degree, note=note))
 
     def __enter__(self) -> Self:
-        self._tokens.append(_current.set(self))
+        _around.set((*_around.get(), self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _current.reset(self._tokens.pop())  # type: ignore[arg-type]
+        _around.set(_around.get()[:-1])
+
+
+def _degree(success: float | bool | None) -> float | None:
+    if success is None:
+        return None
+    if isinstance(success, int | float) and 0 <= success <= 1:
+        return float(success)
+    raise ConfigError(f"must be True, False or between 0 and 1, got {success!r}", field="success")
 
 
 def current_episode() -> Episode | None:
     """The episode around this code, if any."""
-    return _current.get()
+    around = _around.get()
+    return around[-1] if around else None
 
 
 @contextmanager
 def inside(episode: Episode) -> Iterator[Episode]:
     """Make an episode the one around the code of a with block."""
-    token = _current.set(episode)
-    try:
+    with episode:
         yield episode
-    finally:
-        _current.reset(token)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,11 +190,12 @@ class EpisodeBook:
                     self._handles.popitem(last=False)
             elif budget is not None and budget != known.budget:
                 raise ConfigError(f"episode {episode_id!r} already runs under another budget", field="budget")
+            self._handles.move_to_end(episode_id)
             return known
 
     def resolve(self, place: RunPlace) -> Episode:
         """The episode a call in this place belongs to. May wait for the store."""
-        around = _current.get()
+        around = current_episode()
         if around is not None:
             return around if around.belongs_to(self._ledger) else self.episode(around.id)
         if place.explicit:
@@ -206,8 +212,9 @@ class EpisodeBook:
     def _of_run(self, place: RunPlace) -> str:
         with self._lock:
             known = self._runs.get(id(place.run))
-        if known is not None and known[0] is place.run:
-            return known[1]
+            if known is not None and known[0] is place.run:
+                self._runs.move_to_end(id(place.run))
+                return known[1]
         episode = self._turn(place) if place.thread else f"run-{self._new_id()}"
         with self._lock:
             # A sibling of the same superstep may have come first: the first answer holds for the run.
@@ -221,8 +228,16 @@ class EpisodeBook:
 
     def _turn(self, place: RunPlace) -> str:
         """Id of the thread's turn: the latest one when it goes on, else a new one."""
+        thread = _marked(place.thread)
         if place.resumed:
-            latest = self._ledger.latest(f"{scope_of(place.thread)}#")
+            latest = self._ledger.latest(f"{scope_of(thread)}#")
             if latest is not None:
                 return latest.scope.removeprefix(_SCOPE)
-        return f"{place.thread}#{self._new_id()}"
+        turn = self.episode(f"{thread}#{self._new_id()}")
+        turn.look()  # opened now: a resume must find it, also when nothing was spent before the interrupt
+        return turn.id
+
+
+def _marked(thread: str) -> str:
+    """The thread's id without the mark that separates it from the turn: the turns of `a` are none of thread `a#b`."""
+    return thread.replace("%", "%25").replace("#", "%23")

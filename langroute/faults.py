@@ -5,7 +5,7 @@ Errors are recognised by shape (``status_code``, class name), so that no provide
 
 from dataclasses import dataclass
 
-_NEVER_SENT = ("ConnectError", "ConnectionRefusedError", "gaierror", "ConnectTimeout")
+_NEVER_SENT = ("ConnectError", "ConnectionRefusedError", "gaierror", "ConnectTimeout", "PoolTimeout")
 _TRANSIENT_NAMES = (
     "APIConnectionError",
     "APITimeoutError",
@@ -57,9 +57,11 @@ def classify_fault(error: BaseException) -> Fault:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
+    # Only what the SDK named as the cause. The context may be an error the caller was already handling, and an old
+    # failure to connect elsewhere must not make a billed call look free.
     chain: list[BaseException] = []
     link: BaseException | None = error
-    while link is not None and link not in chain:
+    while link is not None and not any(link is seen for seen in chain):
         chain.append(link)
-        link = link.__cause__ or link.__context__
+        link = link.__cause__
     return chain

@@ -28,8 +28,10 @@ def read_mapping(path: str | Path) -> dict[str, Any]:
                 data = tomllib.loads(text)
             case other:
                 raise ConfigError(f"ends in {other or 'nothing'}; use .yaml, .yml or .toml", field=str(file))
-    except (yaml.YAMLError, tomllib.TOMLDecodeError) as exc:
+    except ConfigError:
+        raise
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:  # ValueError: a date that does not exist, or bad TOML
         raise ConfigError(f"is not well-formed: {exc}", field=str(file)) from exc
-    if not isinstance(data, dict):
-        raise ConfigError("must hold a mapping of settings", field=str(file))
+    if not isinstance(data, dict) or not all(isinstance(name, str) for name in data):
+        raise ConfigError("must hold a mapping of settings, by their names", field=str(file))
     return data

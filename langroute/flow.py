@@ -142,6 +142,8 @@ class _Learned:
     races: int = 0
     attempt: int = 0
     rejected: list[Rejection] = field(default_factory=list)
+    answer: Any = None
+    error: BaseException | None = None
 
     def onto(self, step: Step) -> Step:
         """The step as it looks after these attempts."""
@@ -177,8 +179,12 @@ def journey(router: Router, place: RunPlace, observe: Callable[[str, int], Step]
         record = _record(router.new_id(), now, thought)
         if thought.decision.arm is None:
             yield Close(hold_id=None, amount=Amount(), worst_case=False, record=replace(record, action="stop"))
-            raise refusal(thought)
+            if learned.rejected:
+                # Nobody can make the call better any more: the malformed answer is paid for, and the agent may mend it.
+                return learned.answer
+            raise refusal(thought) from learned.error
         request = _hold(record, episode)
+        gates = tuple(rule for rule in router.acceptance if rule.gates(step)) if gate else ()
         try:
             yield Take(request=request, record=record)
         except BudgetExceeded:
@@ -192,7 +198,7 @@ def journey(router: Router, place: RunPlace, observe: Callable[[str, int], Step]
         except BaseException:
             yield Close(hold_id=request.id, amount=Amount(), worst_case=False, record=replace(record, action="refused"))
             raise
-        accepted, value = yield from _attempt(router, record, request, learned, gate)
+        accepted, value = yield from _attempt(router, record, request, learned, gates)
         if accepted:
             return value
         learned.attempt += 1
@@ -200,11 +206,10 @@ def journey(router: Router, place: RunPlace, observe: Callable[[str, int], Step]
 
 
 def _attempt(
-    router: Router, record: Record, request: HoldRequest, learned: _Learned, gate: bool
+    router: Router, record: Record, request: HoldRequest, learned: _Learned, gates: tuple[Acceptance, ...]
 ) -> Generator[Act, Any, tuple[bool, Any]]:
     """One call under its hold: whether its answer stands, and the answer."""
     step, arm = record.step, router.arm(str(record.decision.arm))
-    gates = tuple(rule for rule in router.acceptance if rule.gates(step)) if gate else ()
     call = Call(arm=arm, output_limit=record.decision.output_limit, gated=bool(gates), record=record)
     began = router.clock.elapsed()
     try:
@@ -217,15 +222,22 @@ def _attempt(
         if not again:
             raise
         learned.faults += 1
+        learned.error = error
         yield Pause(seconds=router.pause_before(learned.faults))
         return False, None
     outcome = _outcome(arm, reply, request, _ms(router, began))
-    defects = tuple(defect for rule in gates for defect in rule.defects(step, outcome))
+    try:
+        defects = tuple(defect for rule in gates for defect in rule.defects(step, outcome))
+    except BaseException as error:
+        # A rule that fails loses the answer, but must not leave its hold open.
+        yield _close(record, request, replace(outcome, accepted=False, error=type(error).__name__))
+        raise
     another = _another_arm(record, arm)
     if defects and another:
         learned.rejected.append(Rejection(arm=arm.name, reason=", ".join(defects)))
+        learned.answer = reply.value
         outcome = replace(outcome, accepted=False)
-    yield replace(_close(record, request, outcome, reply.usage), then="" if outcome.accepted else "escalate")
+    yield replace(_close(record, request, outcome), then="" if outcome.accepted else "escalate")
     return outcome.accepted, reply.value
 
 
@@ -267,13 +279,13 @@ def _hold(record: Record, episode: Episode) -> HoldRequest:
 
 
 def _outcome(arm: Arm, reply: Reply, request: HoldRequest, latency_ms: float) -> Outcome:
-    unknown = reply.usage is None
-    cost = request.amount.nano_usd if reply.usage is None else reply.usage.cost_nano(arm.price)
+    usage = _credible(reply.usage)
+    cost = request.amount.nano_usd if usage is None else usage.cost_nano(arm.price)
     return Outcome(
         arm=arm.name,
-        usage=reply.usage,
+        usage=usage,
         cost_nano=cost,
-        worst_case=unknown,
+        worst_case=usage is None,
         latency_ms=latency_ms,
         confidence=reply.confidence,
         defects=reply.defects,
@@ -281,8 +293,17 @@ def _outcome(arm: Arm, reply: Reply, request: HoldRequest, latency_ms: float) ->
     )
 
 
-def _close(record: Record, request: HoldRequest, outcome: Outcome, usage: Usage | None) -> Close:
+def _credible(usage: Usage | None) -> Usage | None:
+    """The usage a provider reported, unless it is nonsense that no books can take."""
+    if usage is None:
+        return None
+    counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
+    return usage if min(counts) >= 0 else None
+
+
+def _close(record: Record, request: HoldRequest, outcome: Outcome) -> Close:
     """Book what a call used; the whole hold where that is not known."""
+    usage = outcome.usage
     if usage is None:
         booked = request.amount if outcome.worst_case else Amount(retries=request.amount.retries)
     else:
@@ -298,7 +319,7 @@ def _close(record: Record, request: HoldRequest, outcome: Outcome, usage: Usage 
 
 
 def _close_failed(record: Record, request: HoldRequest, call: Call, fault: Fault, latency_ms: float) -> Close:
-    usage = call.usage
+    usage = _credible(call.usage)
     worst = usage is None and fault.billed
     cost = usage.cost_nano(call.arm.price) if usage else request.amount.nano_usd if worst else 0
     outcome = Outcome(
@@ -310,4 +331,4 @@ def _close_failed(record: Record, request: HoldRequest, call: Call, fault: Fault
         accepted=False,
         error=fault.name,
     )
-    return _close(record, request, outcome, usage)
+    return _close(record, request, outcome)

@@ -36,19 +36,23 @@ class BudgetGovernor:
         costs = [estimate.cost_nano for estimate in estimates]
         spread = max(costs, default=0) - min(costs, default=0)
         squeeze = scarcity(step)
-        price = round(self.thrift * squeeze / float(dollars(spread)), 6) if spread else 0.0
-        reason = f"a dollar is worth {price:.4g} success"
+        # Significant digits, not decimals: prices in any currency or scale must lead to the same choice.
+        price = float(f"{self.thrift * squeeze / float(dollars(spread)):.9g}") if spread else 0.0
+        reason = f"saving {format_dollars(spread)} is worth {self.thrift * squeeze:.3g} of success"
+        if not spread:
+            reason = "all arms cost the same here"
         if squeeze > 1:
             reason += f", {squeeze:.1f} times the usual because the budget runs low"
         return Ruling(price_of_dollar=price, permits=tuple(permit(step, arm) for arm in arms), reason=reason)
 
 
 def scarcity(step: Step) -> float:
-    """How many times dearer than usual a dollar is: 1 while half of the budget is left, up to 4."""
+    """How many times dearer than usual a dollar is: 1 while half of what this step may spend is left, up to 4."""
     view = step.budget
     if not view.limit_nano or view.available_nano is None:
         return 1.0
-    share = view.available_nano / view.limit_nano
+    # Money kept for other purposes was never this step's to spend: what is left is a share of the rest.
+    share = view.available_nano / max(1, view.available_nano + view.spent_nano + view.held_nano)
     return round(min(4.0, max(1.0, 0.5 / share)) if share > 0 else 4.0, 6)
 
 
@@ -56,8 +60,15 @@ def permit(step: Step, arm: Arm) -> Permit:
     """Whether an arm may be called now, and with which output limit."""
     if reason := _incapable(step, arm):
         return Permit(arm=arm.name, why_not=reason)
+    most = _too_short(step, arm)
+    if most is not None:
+        why = f"is not worth calling for less than {arm.min_output_tokens} output tokens, and {most} may be asked for"
+        return Permit(arm=arm.name, input_bound=step.bound_for(arm), why_not=why)
     if short := _short_of_anything_but_dollars(step, arm):
-        return Permit(arm=arm.name, input_bound=step.bound_for(arm), why_not=short[1], short_of=short[0])
+        wanted = arm.min_output_tokens
+        return Permit(
+            arm=arm.name, output_limit=wanted, input_bound=step.bound_for(arm), why_not=short[1], short_of=short[0]
+        )
     limit = _output_limit(step, arm)
     bound = step.bound_for(arm)
     if limit < arm.min_output_tokens:
@@ -67,6 +78,12 @@ def permit(step: Step, arm: Arm) -> Permit:
         return Permit(arm=arm.name, input_bound=bound, worst_nano=needed, why_not=why, short_of="dollars")
     worst = arm.price.worst_cost(input_tokens=bound, output_tokens=limit)
     return Permit(arm=arm.name, output_limit=limit, input_bound=bound, worst_nano=worst)
+
+
+def _too_short(step: Step, arm: Arm) -> int | None:
+    """The most output that may be asked for, where that is too little for the arm whatever the budget says."""
+    most = step.output_cap if arm.max_output_tokens is None else min(step.output_cap, arm.max_output_tokens)
+    return most if most < arm.min_output_tokens else None
 
 
 def _incapable(step: Step, arm: Arm) -> str:

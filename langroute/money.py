@@ -8,12 +8,16 @@ round **down**.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperation
 
 from langroute.errors import ConfigError
 
 NANO_PER_DOLLAR = 1_000_000_000
 _PICO_PER_NANO = 1_000
+_MOST_DOLLARS = 4_000_000_000  # in nano-dollars it still fits the 64-bit integers of a ledger
+
+# Exact, whatever decimal context the program has set: the usual one rounds to 28 digits, and may be set to fewer.
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 Dollars = float | int | str | Decimal
 
@@ -29,7 +33,13 @@ def _decimal(value: Dollars, *, field: str) -> Decimal:
         raise ConfigError(f"must be a finite amount of dollars, not {value!r}", field=field)
     if amount < 0:
         raise ConfigError(f"must not be negative, got {value!r}", field=field)
+    if amount > _MOST_DOLLARS:
+        raise ConfigError(f"must be at most {_MOST_DOLLARS} dollars, got {value!r}", field=field)
     return amount
+
+
+def _scaled(amount: Decimal, factor: int, rounding: str) -> int:
+    return int(_EXACT.multiply(amount, factor).to_integral_value(rounding, _EXACT))
 
 
 def limit_nano(value: Dollars, *, field: str = "dollars") -> int:
@@ -38,7 +48,7 @@ def limit_nano(value: Dollars, *, field: str = "dollars") -> int:
     Raises:
         ConfigError: the value is negative, not finite or no number; the message names ``field``.
     """
-    return int((_decimal(value, field=field) * NANO_PER_DOLLAR).to_integral_value(ROUND_FLOOR))
+    return _scaled(_decimal(value, field=field), NANO_PER_DOLLAR, ROUND_FLOOR)
 
 
 def cost_nano(value: Dollars, *, field: str = "dollars") -> int:
@@ -47,12 +57,12 @@ def cost_nano(value: Dollars, *, field: str = "dollars") -> int:
     Raises:
         ConfigError: the value is negative, not finite or no number; the message names ``field``.
     """
-    return int((_decimal(value, field=field) * NANO_PER_DOLLAR).to_integral_value(ROUND_CEILING))
+    return _scaled(_decimal(value, field=field), NANO_PER_DOLLAR, ROUND_CEILING)
 
 
 def dollars(nano: int) -> Decimal:
     """Exact dollars of an amount in nano-dollars."""
-    return Decimal(nano).scaleb(-9)
+    return Decimal(nano).scaleb(-9, _EXACT)
 
 
 def format_dollars(nano: int) -> str:
@@ -73,7 +83,7 @@ def format_dollars(nano: int) -> str:
 def _rate(per_million: Dollars | None, *, field: str) -> int | None:
     if per_million is None:
         return None
-    return int((_decimal(per_million, field=field) * 1_000_000).to_integral_value(ROUND_CEILING))
+    return _scaled(_decimal(per_million, field=field), 1_000_000, ROUND_CEILING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

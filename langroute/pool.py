@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from langroute.errors import ConfigError, PriceUnknown
 from langroute.money import Price
 from langroute.pool_models import prepared_model
-from langroute.pool_traits import Traits, output_limit_kwargs, traits
+from langroute.pool_traits import Traits, limited_model, output_limit_kwargs, traits
 from langroute.prices import GenaiPriceBook, OwnPrices, PriceTable
 from langroute.protocols import PriceBook
 from langroute.records import Arm
@@ -118,6 +118,18 @@ class ModelPool:
             ConfigError: the pool has no such arm.
         """
         return output_limit_kwargs(self.model(name), tokens)
+
+    def limited_model(self, name: str, tokens: int) -> "BaseChatModel":
+        """The prepared model with an output limit built in, for calls that keyword arguments do not reach.
+
+        LangChain drops the keyword arguments of a call to ``with_structured_output(..., include_raw=True)``; there the
+        limit must be the model's own, or none is sent. Use it beside ``output_limit_kwargs``, not instead of it: a
+        class without a field for the limit is returned as it is.
+
+        Raises:
+            ConfigError: the pool has no such arm.
+        """
+        return limited_model(self.model(name), tokens)
 
     def __len__(self) -> int:
         return len(self._arms)

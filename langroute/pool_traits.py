@@ -30,6 +30,7 @@ _STANDARD_TERMS = {
     "inference_geo": {"global"},
     "speed": {"standard"},
 }
+_LIMIT_FIELDS = ("max_tokens", "max_output_tokens", "max_completion_tokens", "num_predict")
 # OpenAI's Responses API refuses smaller limits.
 _RESPONSES_MIN_OUTPUT = 16
 _OLLAMA_OPTIONS = (
@@ -100,13 +101,31 @@ def output_limit_kwargs(model: "BaseChatModel", tokens: int) -> dict[str, Any]:
     ``options``, which replace the model's own and are therefore repeated. A class that names none of these gets
     ``max_tokens``, the name LangChain's standard parameters give it.
     """
-    fields = type(model).model_fields
-    if "max_output_tokens" in fields:
-        return {"max_output_tokens": tokens}
-    if "num_predict" in fields:
+    name = _limit_field(model)
+    if name == "num_predict":
         own = {name: getattr(model, name, None) for name in _OLLAMA_OPTIONS}
         return {"options": {**{name: value for name, value in own.items() if value is not None}, "num_predict": tokens}}
-    return {"max_tokens": tokens}
+    return {name or "max_tokens": tokens}
+
+
+def limited_model(model: "BaseChatModel", tokens: int) -> "BaseChatModel":
+    """A copy of the model whose every call is limited to a number of output tokens.
+
+    For calls that keyword arguments do not reach: ``with_structured_output(..., include_raw=True)`` drops them. The
+    copy shares the model's clients. A class without a field for the limit comes back as it is.
+    """
+    name = _limit_field(model)
+    if name is None:
+        return model
+    update: dict[str, Any] = {name: tokens}
+    if isinstance(passed := getattr(model, "model_kwargs", None), dict):
+        update["model_kwargs"] = {key: value for key, value in passed.items() if key not in _LIMIT_FIELDS}
+    return model.model_copy(update=update)
+
+
+def _limit_field(model: "BaseChatModel") -> str | None:
+    fields = type(model).model_fields
+    return next((name for name in ("max_output_tokens", "num_predict", "max_tokens") if name in fields), None)
 
 
 def _provider_at(model: "BaseChatModel") -> str:
@@ -122,10 +141,9 @@ def _count(value: object) -> int | None:
 
 
 def _own_limits(model: "BaseChatModel") -> list[object]:
-    names = ("max_tokens", "max_output_tokens", "max_completion_tokens", "num_predict")
     passed = getattr(model, "model_kwargs", None)
     extra = passed if isinstance(passed, dict) else {}
-    return [getattr(model, name, None) for name in names] + [extra.get(name) for name in names]
+    return [getattr(model, name, None) for name in _LIMIT_FIELDS] + [extra.get(name) for name in _LIMIT_FIELDS]
 
 
 def _overrides(model: "BaseChatModel", method: str) -> bool:

@@ -186,7 +186,8 @@ class Permit:
 
     Attributes:
         arm: its name.
-        output_limit: output tokens it may be sent; 0 when not allowed.
+        output_limit: output tokens it may be sent; when not allowed 0, or, when short of tokens, retries or time, what
+            the smallest worthwhile call would need.
         input_bound: input tokens that must be held for it.
         worst_nano: nano-dollars that must be held for it with that limit; when short of dollars, what the smallest
             worthwhile call would need.

@@ -21,7 +21,7 @@ from langroute.episodes import Episode, EpisodeBook, RunPlace
 from langroute.errors import ConfigError, LedgerError, LedgerUnavailable
 from langroute.flow import Act, Close, Look, Take
 from langroute.protocols import Acceptance, Clock, Estimator, Governor, Journal, Ledger, RoutingPolicy
-from langroute.records import Arm, EpisodeEnd, Kind, RoutingDecision, Step
+from langroute.records import Arm, EpisodeEnd, Kind, RoutingDecision, Ruling, Step
 
 _log = logging.getLogger("langroute.router")
 
@@ -76,20 +76,26 @@ class StepRouter:
         logger: Any = None,
         config: RouterConfig | None = None,
     ) -> None:
-        given = {"budget": budget, "store": store, "kinds": None if kinds is None else dict(kinds)}
+        _check_parts(
+            policy=None if isinstance(policy, str) else policy,
+            estimator=estimator,
+            governor=governor,
+            ledger=ledger,
+            journal=journal,
+            clock=clock,
+        )
+        given = {"budget": budget, "store": store, "kinds": kinds if kinds is None else _checked_kinds(kinds)}
         if isinstance(policy, str):
             given["policy"] = policy
-        self.config = _merged(config or RouterConfig(), given)
-        if not getattr(pool, "arms", None):
-            raise ConfigError("must be a ModelPool with at least one arm", field="pool")
+        self.config = _merged(_checked_config(config), given)
         self.pool = pool
-        self._arms = {arm.name: arm for arm in pool.arms}
+        self._arms = _arms_by_name(pool)
         self.policy = (
             defaults.policy(self.config.policy, pool.arms) if policy is None or isinstance(policy, str) else policy
         )
         self.estimator = estimator or defaults.estimator()
         self.governor = governor or defaults.governor(self.config)
-        self.acceptance = defaults.acceptance() if acceptance is None else tuple(acceptance)
+        self.acceptance = defaults.acceptance() if acceptance is None else _checked_rules(acceptance)
         self.ledger = ledger or defaults.open_ledger(self.config.store)
         self.journal = journal or defaults.open_journal(self.config.store)
         self.clock = clock or defaults.clock()
@@ -121,6 +127,7 @@ class StepRouter:
         estimates = self.estimator.estimate(step, arms)
         ruling = self.governor.rule(step, arms, estimates)
         decision = self.policy.choose(step, estimates, ruling)
+        _check_within(decision, ruling)
         return Deliberation(step=step, estimates=estimates, ruling=ruling, decision=decision)
 
     def arm(self, name: str) -> Arm:
@@ -267,6 +274,75 @@ class StepRouter:
                 "a routed call was made outside any graph and episode, so it is an episode of its own with a whole "
                 "budget; wrap the work in `with router.episode('id'):` to put it under one budget"
             )
+
+
+_PARTS: Mapping[str, type] = {
+    "policy": RoutingPolicy,
+    "estimator": Estimator,
+    "governor": Governor,
+    "ledger": Ledger,
+    "journal": Journal,
+    "clock": Clock,
+}
+
+
+def _check_parts(**parts: object) -> None:
+    for field, part in parts.items():
+        contract = _PARTS[field]
+        if part is not None and (isinstance(part, type) or not isinstance(part, contract)):
+            raise ConfigError(
+                f"must have what langroute.protocols.{contract.__name__} has, not be {part!r}", field=field
+            )
+
+
+def _checked_rules(rules: Sequence[Acceptance]) -> tuple[Acceptance, ...]:
+    if not isinstance(rules, Sequence) or not all(isinstance(rule, Acceptance) for rule in rules):
+        raise ConfigError(f"must be a sequence of acceptance rules, () for none, not {rules!r}", field="acceptance")
+    return tuple(rules)
+
+
+def _checked_config(config: RouterConfig | None) -> RouterConfig:
+    if config is None:
+        return RouterConfig()
+    if not isinstance(config, RouterConfig):
+        raise ConfigError(f"must be a RouterConfig, not {config!r}; RouterConfig(**settings) makes one", field="config")
+    return config
+
+
+def _checked_kinds(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    if not isinstance(kinds, Mapping):
+        raise ConfigError(f"must map node names to kinds, not be {kinds!r}", field="kinds")
+    return dict(kinds)
+
+
+def _arms_by_name(pool: Pool) -> dict[str, Arm]:
+    arms = getattr(pool, "arms", None)
+    if not arms:
+        raise ConfigError("must be a ModelPool with at least one arm", field="pool")
+    by_name = {arm.name: arm for arm in arms}
+    if len(by_name) < len(arms):
+        raise ConfigError(f"has two arms of one name among {', '.join(arm.name for arm in arms)}", field="pool")
+    return by_name
+
+
+def _check_within(decision: RoutingDecision, ruling: Ruling) -> None:
+    """The mask is hard, whoever wrote the policy: what is not permitted is refused, not called.
+
+    Raises:
+        ConfigError: the policy chose an arm that may not be called, or other limits than the permit's.
+    """
+    if decision.arm is None:
+        return
+    for permit in ruling.permits:
+        if permit.arm == decision.arm and permit.allowed:
+            if (decision.output_limit, decision.worst_nano) == (permit.output_limit, permit.worst_nano):
+                return
+            raise ConfigError(
+                f"{decision.policy} chose {decision.arm} with output_limit {decision.output_limit} and worst_nano "
+                f"{decision.worst_nano}; take both from its permit ({permit.output_limit}, {permit.worst_nano})",
+                field="policy",
+            )
+    raise ConfigError(f"{decision.policy} chose {decision.arm}, which is not permitted in this step", field="policy")
 
 
 def _merged(config: RouterConfig, given: Mapping[str, Any]) -> RouterConfig:

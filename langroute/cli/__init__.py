@@ -1,5 +1,7 @@
 """The command line: one command a file; each parses, calls the library and prints."""
 
+# ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help is quick
+
 import sys
 
 

@@ -1,5 +1,7 @@
 """``langroute explain``: what was decided in an episode, and why."""
 
+# ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help is quick
+
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, TypedDict

@@ -1,5 +1,7 @@
 """``langroute lab``: the lab's models as a server, and what they can do."""
 
+# ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help is quick
+
 import threading
 from typing import Annotated
 

@@ -1,5 +1,7 @@
 """``langroute replay``: what an episode would have cost under another policy."""
 
+# ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help is quick
+
 from typing import TYPE_CHECKING, Annotated
 
 import typer

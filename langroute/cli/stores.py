@@ -1,5 +1,7 @@
 """Opening a store that must be there already, and what every command needs of it."""
 
+# ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help is quick
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable

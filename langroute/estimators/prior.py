@@ -77,4 +77,4 @@ def loss_by_pressure(pressure: Pressure) -> float:
 
 def _success(prior: KindPrior, rank: float, lost: float) -> float:
     calm = prior.weakest + (prior.strongest - prior.weakest) * rank
-    return round(calm - lost * (1.0 - 0.9 * rank), 6)
+    return round(min(1.0, max(0.0, calm - lost * (1.0 - 0.9 * rank))), 6)

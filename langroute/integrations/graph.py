@@ -4,10 +4,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langgraph.constants import END, START
 from langgraph.graph import StateGraph
-from langgraph.pregel._utils import find_subgraph_pregel
+from langgraph.pregel.protocol import PregelProtocol
 
 from langroute.books import Purpose
 from langroute.config import checked_kind
@@ -54,7 +54,8 @@ def route_graph(builder: Builder, router: StepRouter, *, kinds: Mapping[str, Kin
     wanted: dict[str, Kind] = {**router.config.kinds, **(kinds or {})}
     for name, spec in builder.nodes.items():
         spec.metadata = _metadata(builder, name, spec, wanted.get(name))
-        if not isinstance(spec.runnable, EpisodeScope) and _is_plain(spec.runnable):
+        # A compiled graph as a node is left as it is: its own nodes find the episode of the run.
+        if isinstance(spec.runnable, Runnable) and not isinstance(spec.runnable, EpisodeScope | PregelProtocol):
             spec.runnable = EpisodeScope(cast("Runnable[Any, Any]", spec.runnable), router)
     return builder
 
@@ -146,32 +147,24 @@ def _source(function: Callable[..., Any] | None) -> str | None:
         return None
 
 
-def _is_plain(runnable: Any) -> bool:
-    """Whether a node holds no graph of its own; LangGraph must find those, so such a node is left as it is."""
-    return isinstance(runnable, Runnable) and find_subgraph_pregel(runnable) is None
-
-
-class EpisodeScope(Runnable[Any, Any]):
+class EpisodeScope(RunnableLambda[Any, Any]):
     """A node that runs inside the episode of its run.
+
+    A ``RunnableLambda`` only so that LangGraph looks through it, at ``deps``, for graphs that the node invokes.
 
     Attributes:
         inner: the node as the user wrote it.
     """
 
     def __init__(self, inner: Runnable[Any, Any], router: StepRouter) -> None:
+        super().__init__(inner.invoke, inner.ainvoke, name=getattr(inner, "name", None))
         self.inner = inner
-        self.name = getattr(inner, "name", None)
         self._router = router
 
     @property
-    def func(self) -> Any:
-        """The user's function, for those who look for it."""
-        return getattr(self.inner, "func", None)
-
-    @property
-    def afunc(self) -> Any:
-        """The user's coroutine function, for those who look for it."""
-        return getattr(self.inner, "afunc", None)
+    def deps(self) -> list[Runnable[Any, Any]]:  # type: ignore[override]
+        """The node itself."""
+        return [self.inner]
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Run the node."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph._internal._config import DEFAULT_RECURSION_LIMIT
 
 from langroute.books import RESERVED_PURPOSES, Purpose
 from langroute.config import checked_kind
@@ -89,24 +90,37 @@ def run_place(config: RunnableConfig) -> RunPlace:
 def _resumes(metadata: Mapping[str, Any], configurable: Mapping[str, Any], config: RunnableConfig) -> bool:
     """Whether the run goes on with an earlier turn.
 
-    LangGraph tells so in the first superstep only. In a later one the thread's newest checkpoint of an input tells: a
-    fresh run wrote it right before its first superstep. Where neither can tell, the run is taken to resume: a budget
-    must not be granted twice.
+    LangGraph tells so in the first superstep only. Later, its counts tell: a fresh run writes its input as superstep
+    ``base`` and runs its first nodes in ``base + 2``; a resumed one runs them in ``base``. From ``base + 2`` on, the
+    thread's newest input checkpoint tells. Where the checkpointer cannot be asked here (async only), a first superstep
+    is taken to be fresh and a later one to resume, so that a budget is rather kept too long than granted twice.
     """
     if configurable.get(_RESUMING):
         return True
-    stop = getattr(configurable.get(_SCRATCHPAD), "stop", None)
     step = metadata.get("langgraph_step")
-    limit = config.get("recursion_limit")
-    if not isinstance(stop, int) or not isinstance(step, int) or not isinstance(limit, int):
+    base = _base(configurable, config, step)
+    if base is None or not isinstance(step, int):
         return False
-    base = stop - limit - 1
     if step <= base + 1:
-        return False
+        return True
     saver = configurable.get(_CHECKPOINTER)
     if saver is None:
         return False
-    return _last_input_step(saver, str(metadata.get("thread_id") or "")) != base
+    last = _last_input_step(saver, str(metadata.get("thread_id") or ""))
+    return step > base + 2 if last is None else last != base
+
+
+def _base(configurable: Mapping[str, Any], config: RunnableConfig, step: object) -> int | None:
+    """The superstep that the run began with: where it stops less how many it may run."""
+    stop = getattr(configurable.get(_SCRATCHPAD), "stop", None)
+    if not isinstance(stop, int) or not isinstance(step, int):
+        return None
+    # LangGraph leaves its default limit out of the config, where LangChain then puts its own.
+    for limit in (config.get("recursion_limit"), DEFAULT_RECURSION_LIMIT):
+        base = stop - limit - 1 if limit is not None else None
+        if base is not None and -1 <= base <= step:
+            return base
+    return None
 
 
 def _last_input_step(saver: Any, thread: str) -> int | None:

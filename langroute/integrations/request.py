@@ -1,6 +1,7 @@
 """ModelCall: one call as it reached a door, and the step the router sees in it."""
 
 import json
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,6 +23,7 @@ from langroute.steps.classify import classify_node
 TOOLS = "tools"
 STRUCTURE = "langroute_structure"
 _BIND_KEYS = ("tool_choice", "strict", "parallel_tool_calls")
+_MOST_ANSWERS = 10_000
 _LIMIT_KEYS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
 
 
@@ -110,12 +112,17 @@ class StepReader:
         self._config = config
         self._pool = pool
         self._reader = ConversationReader()
-        self._models: dict[str, str] = {}
+        self._answers: OrderedDict[str, tuple[str, int]] = OrderedDict()
 
-    def learn_name(self, *, served_by: str, model: str) -> None:
-        """Remember that a provider answers for ``model`` under a longer name, such as a dated snapshot."""
-        if served_by and self._models.get(served_by) != model:
-            self._models[served_by] = model
+    def learn_answer(self, message: AIMessage, *, model: str, asked_with: int) -> None:
+        """Remember that ``model`` gave this answer to a call on ``asked_with`` messages: then its report of them holds.
+
+        Providers answer under longer names, such as a dated snapshot; the arm's own name is kept here.
+        """
+        if message.id:
+            self._answers[message.id] = (model, asked_with)
+            while len(self._answers) > _MOST_ANSWERS:
+                self._answers.popitem(last=False)
 
     def read(self, call: ModelCall, *, episode: str, call_index: int) -> Step:
         """The step of a call; its ``budget`` is still to be filled in."""
@@ -146,16 +153,25 @@ class StepReader:
         counted: dict[int, int] = {}
         bounds: dict[str, int] = {}
         last = reading.last_usage
-        reporter = self._models.get(last.model, last.model) if last is not None and last.anchored else ""
+        reporter = self._reporter(call) if last is not None and last.anchored else None
         for arm in self._pool.arms:
             counter = self._pool.token_counter(arm.name)
             if counter is not None:
                 if id(counter) not in counted:
                     counted[id(counter)] = counter(call.messages, call.tool_schemas)
                 bounds[arm.name] = counted[id(counter)]
-            elif last is not None and reporter and reporter == arm.model:
+            elif last is not None and reporter == arm.model:
                 bounds[arm.name] = bound_input_tokens(reading, tools_bytes=call.schema_bytes, reported_model=last.model)
         return bounds
+
+    def _reporter(self, call: ModelCall) -> str | None:
+        """The model whose answer is the last one of the conversation, if langroute asked it on what stands before."""
+        for index in range(len(call.messages) - 1, -1, -1):
+            message = call.messages[index]
+            if isinstance(message, AIMessage) and message.usage_metadata:
+                model, asked_with = self._answers.get(message.id or "", ("", -1))
+                return model if asked_with == index else None
+        return None
 
     def _kind(self, place: NodePlace, call: ModelCall) -> tuple[Kind, str]:
         if place.node in self._config.kinds:

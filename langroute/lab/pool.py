@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from langroute.lab.service import LabEngine, LabService
+from langroute.lab.catalog import MODEL_NAMES, SHAPES, rates_of
+from langroute.lab.service import LabService
 from langroute.money import Price
 
 if TYPE_CHECKING:
@@ -13,11 +14,10 @@ API_KEY = "lab"
 
 
 def lab_prices() -> dict[str, Price]:
-    """What each of the lab's models costs, by model name (``lab-small`` ...), as published by the engine."""
-    engine = LabEngine()
+    """What each of the lab's models costs, by model name (``lab-small`` ...); follows from their sizes alone."""
     prices = {}
-    for name in engine.names:
-        rates = engine.model(name).rates
+    for name in MODEL_NAMES:
+        rates = rates_of(SHAPES[name].parameters)
         prices[name] = Price(
             input_per_million=rates.input_per_million,
             output_per_million=rates.output_per_million,
@@ -35,7 +35,7 @@ def lab_models(base_url: str | None = None, *, service: LabService | None = None
         base_url: a running `LabServer`'s; the models are then `ChatOpenAI`. None answers in this process.
         service: what answers in this process; None takes the one that all in-process models share.
     """
-    names = {name.removeprefix("lab-"): name for name in LabEngine().names}
+    names = {name.removeprefix("lab-"): name for name in MODEL_NAMES}
     if base_url is not None:
         return {short: _remote(name, base_url) for short, name in names.items()}
     from langroute.lab.chat_model import LabChatModel  # noqa: PLC0415 - LangChain is imported when it is needed

@@ -10,10 +10,10 @@ import re
 from collections.abc import Sequence
 
 ITEMS = (
-    "apples", "bags", "balls", "books", "bowls", "boxes", "bulbs", "caps", "cards", "clips", "cups", "dolls",
-    "eggs", "files", "forks", "hats", "keys", "lamps", "mugs", "nails", "pads", "pens", "pins", "socks",
+    "apples", "balls", "books", "bowls", "cards", "cups", "eggs", "forks",
+    "hats", "keys", "lamps", "mugs", "nails", "pads", "pens", "socks",
 )  # fmt: skip
-UNITS = {"pairs": 2, "trios": 3, "packs": 6, "dozen": 12}
+UNITS = {"pairs": 2, "packs": 6, "dozen": 12}
 """Pack words and how many pieces each holds."""
 
 _MARKERS = ("<pad>", "<unk>", "<end>", "<user>", "<assistant>", "<tool>", "<system>", "<tools>", "<call>")

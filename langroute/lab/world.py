@@ -125,7 +125,7 @@ def _draw_lines(rng: random.Random, level: int) -> tuple[OrderLine, ...]:
     for item in rng.sample(ITEMS, LINE_COUNT[level]):
         unit = rng.choice(tuple(UNITS)) if rng.random() < PACK_SHARE[level] else None
         per_pack = unit is not None and rng.random() < 0.5
-        price = rng.randint(5, 40) if per_pack else rng.randint(5, 15)
+        price = rng.randint(5, 20)
         lines.append(OrderLine(quantity=rng.randint(3, 9), unit=unit, item=item, price=price, per_pack=per_pack))
     return tuple(lines)
 
@@ -149,7 +149,7 @@ def _draw_question(
 
 def _draw_adjustments(rng: random.Random, level: int) -> tuple[Adjustment, ...]:
     names = rng.sample(("off", "coupon", "shipping"), rng.choice(ADJUSTMENT_COUNTS[level]))
-    amounts = {"off": rng.choice((5, 10, 20, 25, 30, 40, 50)), "coupon": rng.randint(2, 6), "shipping": rng.randint(2, 9)}
+    amounts = {"off": rng.choice((10, 20, 50)), "coupon": rng.randint(2, 6), "shipping": rng.randint(2, 9)}
     members_only = level > 1 and rng.random() < 0.6
     return tuple(
         Adjustment(name=name, amount=amounts[name], members_only=members_only and name == "off") for name in names

@@ -48,21 +48,9 @@ class RoutingLog:
         self._logger: EventLogger = _json_lines() if logger is None else logger
 
     def decision(self, record: Record) -> None:
-        """Log which arm was chosen, and why, to be called before the call; an attempt again is told as an action."""
-        if not self._wanted():
-            return
-        step = record.step
-        if step.attempt:
-            action, reason = _again(record)
-            self.action(
-                episode=step.episode,
-                action=action,
-                reason=reason,
-                at=record.at,
-                call_index=step.call_index,
-                node=step.node,
-            )
-        self._emit(decision_event(record))
+        """Log which arm was chosen, and why; to be called before the call is made."""
+        if self._wanted():
+            self._emit(decision_event(record))
 
     def outcome(self, record: Record) -> None:
         """Log what came of a call; a record without an outcome logs nothing."""
@@ -116,14 +104,6 @@ def _check(logger: object) -> None:
         raise ConfigError(message, field="logger")
     if not callable(getattr(logger, "info", None)):
         raise ConfigError(f"must be a structlog logger, not {logger!r}", field="logger")
-
-
-def _again(record: Record) -> tuple[Action, str]:
-    step, arm = record.step, record.decision.arm
-    if step.rejected and arm is not None:
-        last = step.rejected[-1]
-        return "escalate", f"{last.arm} did not do ({last.reason}); {arm} is tried next."
-    return "retry", f"Attempt {step.attempt + 1} at this step, after a call that failed."
 
 
 def _json_lines() -> EventLogger:

@@ -195,14 +195,14 @@ def _summary(sums: EpisodeTotals, end: EpisodeEnd | None) -> tuple[tuple[str, st
         ("calls", f"{sums.calls} in {sums.steps} steps{trouble}"),
         ("tokens", f"{sums.input_tokens} in, {sums.output_tokens} out"),
         ("spent", f"{format_dollars(sums.cost_nano)}{limit} (expected {format_dollars(sums.estimated_nano)})"),
-        ("dearest", "" if sums.dearest is None else _dearest(sums.dearest, sums.cost_nano)),
+        ("dearest", "" if sums.dearest is None else _dearest(sums.dearest)),
         ("ended", _ended(end)),
     )
 
 
-def _dearest(dearest: Dearest, spent: int) -> str:
+def _dearest(dearest: Dearest) -> str:
     named = f" ({dearest.arm})" if dearest.arm else ""
-    saved = f", so {1 - spent / dearest.nano:.0%} saved" if dearest.nano > spent else ""
+    saved = f", so {1 - dearest.against_nano / dearest.nano:.0%} saved" if dearest.nano > dearest.against_nano else ""
     return f"{format_dollars(dearest.nano)} with the dearest arm alone{named}{saved}; {dearest.basis}"
 
 
@@ -275,7 +275,12 @@ def _totals_json(sums: EpisodeTotals) -> dict[str, object]:
         "limit_usd": as_dollars(sums.limit_nano),
         "dearest": None
         if dearest is None
-        else {"arm": dearest.arm, "cost_usd": as_dollars(dearest.nano), "basis": dearest.basis},
+        else {
+            "arm": dearest.arm,
+            "cost_usd": as_dollars(dearest.nano),
+            "against_usd": as_dollars(dearest.against_nano),
+            "basis": dearest.basis,
+        },
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from langroute.money import format_dollars
 from langroute.records import Arm, Record
 from langroute.replay import ALWAYS_LARGE, replay_episode
 
@@ -14,11 +15,13 @@ class Dearest:
     Attributes:
         arm: its name; empty when it differed from step to step.
         nano: nano-dollars.
+        against_nano: what the calls that were made come to on the same basis, in nano-dollars.
         basis: what the figure rests on, for people.
     """
 
     arm: str
     nano: int
+    against_nano: int
     basis: str
 
 
@@ -93,7 +96,8 @@ def _dearest(called: Sequence[Record], arms: Sequence[Arm]) -> Dearest | None:
         replayed = replay_episode(called, arms=arms, policy_name=ALWAYS_LARGE)
         used = {call.arm or "" for call in replayed.calls}
         name = used.pop() if len(used) == 1 else ""
-        return Dearest(arm=name, nano=replayed.nano, basis="an estimate: the same calls and tokens at its price")
+        basis = "an estimate: the same calls and tokens at its price"
+        return Dearest(arm=name, nano=replayed.nano, against_nano=replayed.recorded_nano, basis=basis)
     expected: dict[str, int] = {}
     for record in called:
         for estimate in record.estimates:
@@ -101,4 +105,7 @@ def _dearest(called: Sequence[Record], arms: Sequence[Arm]) -> Dearest | None:
     if not expected:
         return None
     name = max(expected, key=lambda arm: expected[arm])
-    return Dearest(arm=name, nano=expected[name], basis="an estimate: what each decision expected it to cost")
+    chosen = sum(record.decision.cost_nano for record in called)
+    # Expected dollars may be far from true ones, so they are only set against what was expected of the chosen arms.
+    basis = f"an estimate: what each decision expected it to cost, against {format_dollars(chosen)} expected"
+    return Dearest(arm=name, nano=expected[name], against_nano=chosen, basis=basis)

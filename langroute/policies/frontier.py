@@ -80,13 +80,13 @@ def _why_not(entry: Scored, best: Scored | None) -> str:
     if entry is best:
         return ""
     chosen_utility, chosen, _ = best
-    if utility > chosen_utility:
-        return f"the policy prefers {chosen.arm}"
     gain = estimate.success - chosen.success
     extra = estimate.cost_nano - chosen.cost_nano
+    if utility > chosen_utility or (extra < 0 and gain >= 0):
+        return f"the policy prefers {chosen.arm}"
     if extra > 0 and gain > 0:
         return f"{gain:+.3f} success is not worth {format_dollars(extra)} more"
-    if extra <= 0 and gain < 0:
+    if extra < 0 and gain < 0:
         return f"saves {format_dollars(-extra)} but costs {-gain:.3f} success"
     return f"no better than {chosen.arm}, and no cheaper"
 

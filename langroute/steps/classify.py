@@ -178,7 +178,7 @@ def _named(where: str, name: str, scale: float) -> _Evidence:
 
 
 def _told(where: str, said: list[str], scale: float) -> _Evidence:
-    """Evidence of running text: the more words speak, the less each one counts; the verb it opens with counts double."""
+    """Evidence of running text: the more words speak, the less each counts; the verb it opens with counts double."""
     matches = [("_".join(said[begin:end]), row, 1.0 if begin else 2.0) for begin, end, row in _matches(said)]
     return _added(where, [(text, row, weight * scale / sqrt(len(matches) + 1)) for text, row, weight in matches])
 

@@ -1,7 +1,8 @@
 """Reads how much trouble a conversation is in, and how large it is, from new messages only.
 
-Pressure is about the current turn: tool calls and tool errors before the last human message do not count, so a fresh
-question starts calm. (A graph whose nodes add human messages of their own thereby starts anew at each of them.)
+Pressure is about the current turn, so a fresh question starts calm: tool calls and tool errors before it do not count.
+A turn begins with the first message, and with every human message that follows a finished answer. A human message right
+after a tool's result or an unanswered tool call is part of the turn: a node's own instruction, or somebody's objection.
 
 - An invalid tool call is one the provider's answer contained but nobody could parse; each one counts.
 - A tool error is a tool message with status ``error``.
@@ -145,6 +146,7 @@ class _Tally:
     messages_at_usage: int = 0
     calls_at_usage: int = 0
     usage_head: list[Any] | None = None
+    unfinished: bool = False
 
     def copy(self) -> "_Tally":
         twin = _Tally(*_tally_values(self))
@@ -159,10 +161,11 @@ class _Tally:
         size, media = message_bytes(message)
         self.messages, self.size, self.media = self.messages + 1, self.size + size, self.media + media
         who = author(message)
-        if who == "human":
+        if who == "human" and not self.unfinished:
             self.invalid = self.errors = self.repeated = 0
             self.seen, self.owned = set(), True
         elif who == "tool":
+            self.unfinished = True
             self.errors += getattr(message, "status", None) == "error"
         elif who == "ai":
             self._add_answer(message, size, asked_after)
@@ -174,6 +177,7 @@ class _Tally:
         invalid = len(getattr(message, "invalid_tool_calls", None) or ())
         self.invalid += invalid
         calls = getattr(message, "tool_calls", None) or ()
+        self.unfinished = bool(calls or invalid)
         self.calls += invalid + len(calls)
         if calls and not self.owned:  # a snapshot shares the set: copied once per read, not per message
             self.seen, self.owned = set(self.seen), True

@@ -103,6 +103,11 @@ class Model:
         return True
 
 
+def refused(answer: object) -> type[Exception] | None:
+    """The class of the error that a ledger answered with."""
+    return answer[0] if isinstance(answer, tuple) and answer and isinstance(answer[0], type) else None
+
+
 class Books(RuleBasedStateMachine):
     """Both ledgers and the model take the same steps and must agree after each."""
 
@@ -137,21 +142,21 @@ class Books(RuleBasedStateMachine):
         self.both(lambda ledger: ledger.open(scope, limits, at=self.clock))
         self.model.scopes.setdefault(scope, ModelScope(limits))
 
-    @rule(id=st.sampled_from(IDS), scopes=some_scopes, amount=amounts, purpose=st.sampled_from(PURPOSES))
-    def hold(self, id: str, scopes: tuple[str, ...], amount: Amount, purpose: Purpose) -> None:
+    @rule(hold_id=st.sampled_from(IDS), scopes=some_scopes, amount=amounts, purpose=st.sampled_from(PURPOSES))
+    def hold(self, hold_id: str, scopes: tuple[str, ...], amount: Amount, purpose: Purpose) -> None:
         """Hold, with an id that may be taken already."""
         self.clock += 1
-        request = HoldRequest(id=id, scopes=scopes, amount=amount, purpose=purpose, at=self.clock)
+        request = HoldRequest(id=hold_id, scopes=scopes, amount=amount, purpose=purpose, at=self.clock)
         answer = self.both(lambda ledger: ledger.hold(request))
-        if id in self.model.holds:
-            assert not isinstance(answer, tuple)
+        if hold_id in self.model.holds:
+            assert refused(answer) is None
         elif any(scope not in self.model.scopes or self.model.scopes[scope].closed for scope in scopes):
-            assert isinstance(answer, tuple) and answer[0] is LedgerError
+            assert refused(answer) is LedgerError
         elif self.model.fits(request):
-            assert not isinstance(answer, tuple)
-            self.model.holds[id] = ModelHold(request)
+            assert refused(answer) is None
+            self.model.holds[hold_id] = ModelHold(request)
         else:
-            assert isinstance(answer, tuple) and answer[0] is BudgetExceeded
+            assert refused(answer) is BudgetExceeded
 
     @precondition(lambda self: self.model.holds)
     @rule(data=st.data(), share=st.sampled_from([0.0, 0.3, 1.0]), worst_case=st.booleans())
@@ -178,12 +183,12 @@ class Books(RuleBasedStateMachine):
         hold.settled = amount if hold.settled is None else hold.settled
         assert entry.settled == hold.settled
 
-    @rule(id=st.sampled_from(IDS))
-    def settle_what_was_never_held(self, id: str) -> None:
+    @rule(hold_id=st.sampled_from(IDS))
+    def settle_what_was_never_held(self, hold_id: str) -> None:
         """An id that was never taken cannot be settled."""
-        if id not in self.model.holds:
-            answer = self.both(lambda ledger: ledger.settle(id, Amount(), at=self.clock))
-            assert isinstance(answer, tuple) and answer[0] is LedgerError
+        if hold_id not in self.model.holds:
+            answer = self.both(lambda ledger: ledger.settle(hold_id, Amount(), at=self.clock))
+            assert refused(answer) is LedgerError
 
     @precondition(lambda self: self.model.scopes)
     @rule(data=st.data())
@@ -234,4 +239,4 @@ class Books(RuleBasedStateMachine):
 
 
 TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestBooks.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)

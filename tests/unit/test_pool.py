@@ -257,6 +257,23 @@ def test_output_limits_have_each_providers_name() -> None:
     assert pool.output_limit_kwargs("other", 9) == {"max_tokens": 9}
 
 
+def test_limits_can_be_built_in() -> None:
+    """A limited model carries the limit in its own field, drops a wider one, and leaves the pool's model as it was."""
+    wide = {"max_completion_tokens": 900, "seed": 1}
+    models = {"plain": Plain(model_kwargs=wide), "google": Googlish(), "ollama": Ollamaish()}
+    pool = ModelPool(
+        {**models, "other": FakeListChatModel(responses=["yes"])},
+        prices=dict.fromkeys(models, CHEAP) | {"other": CHEAP},
+    )
+    plain: Any = pool.limited_model("plain", 9)
+    assert (plain.max_tokens, plain.model_kwargs) == (9, {"seed": 1})
+    assert pool.model("plain") == models["plain"]
+    google: Any = pool.limited_model("google", 9)
+    ollama: Any = pool.limited_model("ollama", 9)
+    assert (google.max_output_tokens, ollama.num_predict) == (9, 9)
+    assert pool.limited_model("other", 9) is pool.model("other")
+
+
 def _routed() -> BaseChatModel:
     model = Plain()
     object.__setattr__(model, "_langroute_routed", True)

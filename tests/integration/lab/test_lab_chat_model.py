@@ -13,7 +13,6 @@ from scripted_engine import CALL, ScriptedEngine
 from langroute.errors import ConfigError
 from langroute.lab.chat_model import LabChatModel
 from langroute.lab.refusals import ApiError
-from langroute.lab.server import LabServer
 from langroute.lab.service import LabService
 
 
@@ -167,6 +166,6 @@ def test_stop_texts_are_obeyed(local: LabChatModel) -> None:
 
 def test_a_model_pickles_by_its_settings() -> None:
     """A model on the shared service survives pickling; nothing was opened to make it."""
-    copy = pickle.loads(pickle.dumps(LabChatModel(model="lab-large", temperature=0.5)))  # noqa: S301 - our own bytes
+    copy = pickle.loads(pickle.dumps(LabChatModel(model="lab-large", temperature=0.5)))
     assert isinstance(copy, BaseChatModel)
     assert copy == LabChatModel(model="lab-large", temperature=0.5)

@@ -78,6 +78,7 @@ def test_the_dearest_arm_is_an_estimate_from_tokens_or_from_estimates() -> None:
     assert (by_estimates.arm, by_estimates.nano) == ("large", FIRST.estimates[1].cost_nano)
     assert "an estimate: the same calls and tokens at its price" in flat(printed(explain([FIRST], None, ARMS)))
     assert "an estimate: what each decision expected" in flat(printed(explain([FIRST])))
+    assert (by_tokens.against_nano, by_estimates.against_nano) == (70_850, FIRST.decision.cost_nano)
     assert totals([STOPPED]).dearest is None
 
 

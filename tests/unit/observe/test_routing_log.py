@@ -16,7 +16,7 @@ from langroute.errors import ConfigError
 from langroute.observe.events import RoutingEvent, decision_event, outcome_event
 from langroute.observe.log import RoutingLog
 
-PLAN, FIRST, SECOND, REFUSED, REPORT, STOPPED = episode()
+PLAN, FIRST, _, REFUSED, REPORT, STOPPED = episode()
 ANY_EVENT: TypeAdapter[RoutingEvent] = TypeAdapter(RoutingEvent)
 
 
@@ -94,15 +94,6 @@ def test_calls_not_made_are_told_as_decision_and_action(lines: io.StringIO) -> N
     assert (told[3]["action"], told[3]["call_index"], told[3]["node"]) == ("refused", 2, "check")
 
 
-def test_another_attempt_is_told_as_an_action(lines: io.StringIO) -> None:
-    """Where an arm was rejected the next decision is announced as an escalation, with the reason."""
-    RoutingLog().decision(SECOND)
-    action, decision = [event.model_dump() for event in events(lines)]
-    assert (action["event"], action["action"]) == ("routing_action", "escalate")
-    assert action["reason"] == "small did not do (invalid_tool_call); large is tried next."
-    assert decision["attempt"] == 1
-
-
 def test_a_failing_logger_never_fails_a_call(caplog: pytest.LogCaptureFixture) -> None:
     """An error of the program's logger is reported on langroute.log and goes no further."""
 
@@ -127,7 +118,7 @@ def test_the_log_can_be_copied_and_pickled(lines: io.StringIO) -> None:
     """A copied or unpickled default log writes as the first did."""
     log = RoutingLog()
     log.decision(PLAN)
-    for again in (copy.deepcopy(log), pickle.loads(pickle.dumps(log))):  # noqa: S301
+    for again in (copy.deepcopy(log), pickle.loads(pickle.dumps(log))):
         again.decision(PLAN)
     assert events(lines) == [decision_event(PLAN)] * 3
 

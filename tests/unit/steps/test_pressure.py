@@ -45,12 +45,24 @@ def test_each_signal_counts_once_per_occurrence() -> None:
     assert read_pressure(messages) == Pressure(invalid_tool_calls=2, tool_errors=1, repeated_calls=1)
 
 
-def test_trouble_of_an_earlier_turn_is_over() -> None:
-    """Signals before the last human message do not count, nor do calls repeated from an earlier turn."""
+def test_an_instruction_within_a_turn_ends_no_trouble() -> None:
+    """A human message right after a tool's result is part of the turn: the failed attempt before it still counts."""
     messages = [
         HumanMessage("one"),
         _answer(_call(q="a")),
         ToolMessage("boom", tool_call_id="c1", status="error"),
+        HumanMessage("wrong, try again"),
+    ]
+    assert read_pressure(messages) == Pressure(tool_errors=1)
+
+
+def test_trouble_of_an_earlier_turn_is_over() -> None:
+    """Signals before a finished answer do not count, nor do calls repeated from an earlier turn."""
+    messages = [
+        HumanMessage("one"),
+        _answer(_call(q="a")),
+        ToolMessage("boom", tool_call_id="c1", status="error"),
+        AIMessage("it did not work"),
         HumanMessage("two"),
         _answer(_call(q="a")),
     ]

@@ -46,7 +46,7 @@ def test_each_break_is_found_and_named(complaint: str, mischief: Mischief, monke
     """An estimator that breaks one promise fails with a message that names it."""
     monkeypatch.setattr("langroute.testing.purity._pickled", lambda subject: subject)
     with pytest.raises(AssertionError, match=complaint):
-        check_estimator(Spoiled(mischief))
+        check_estimator(Spoiled(mischief), rounds=60)
 
 
 def test_an_estimator_that_does_not_pickle_is_found() -> None:

@@ -99,14 +99,14 @@ def test_each_break_is_found_and_named(complaint: str, mischief: Mischief, monke
     # Lambdas do not pickle; that check has a test of its own.
     monkeypatch.setattr("langroute.testing.purity._pickled", lambda subject: subject)
     with pytest.raises(AssertionError, match=complaint):
-        check_policy(Spoiled(mischief))
+        check_policy(Spoiled(mischief), rounds=60)
 
 
 def test_a_policy_that_remembers_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """State kept from one decision to the next shows when the questions come in another order."""
     monkeypatch.setattr("langroute.testing.purity._pickled", lambda subject: subject)
     with pytest.raises(AssertionError, match="asked twice"):
-        check_policy(Spoiled(remember()))
+        check_policy(Spoiled(remember()), rounds=12)
 
 
 def test_a_policy_that_does_not_pickle_is_found() -> None:
