@@ -29,7 +29,10 @@ _log = logging.getLogger("langroute.router")
 class Pool(Protocol):
     """What the router needs of a pool."""
 
-    arms: tuple[Arm, ...]
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms, in the order given."""
+        ...
 
 
 class StepRouter:

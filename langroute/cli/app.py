@@ -5,6 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from langroute.cli.demo import demo
 from langroute.cli.explain import explain
 from langroute.cli.lab import lab
 from langroute.cli.replay import replay
@@ -31,6 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.command()(demo)
 app.command()(explain)
 app.command()(replay)
 app.add_typer(lab, name="lab")

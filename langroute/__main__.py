@@ -1,0 +1,6 @@
+"""``python -m langroute`` is ``langroute``."""
+
+from langroute.cli import main
+
+if __name__ == "__main__":
+    main()
