@@ -154,6 +154,13 @@ class Price:
         object.__setattr__(self, "rates", rates)
         object.__setattr__(self, "above", tuple(sorted(above, key=lambda step: step[0])))
 
+    @classmethod
+    def from_rates(cls, rates: Rates, above: "Iterable[tuple[int, Price]]" = ()) -> "Price":
+        """The price list of given rates, exact to the pico-dollar."""
+        price = cls(input_per_million=0, output_per_million=0, above=above)
+        object.__setattr__(price, "rates", rates)
+        return price
+
     def rates_for(self, input_tokens: int) -> Rates:
         """The rates that hold for a call with this many input tokens."""
         rates = self.rates

@@ -14,6 +14,7 @@ from langroute.records import (
     EpisodeEnd,
     Estimate,
     Outcome,
+    PoolSnapshot,
     Record,
     RoutingDecision,
     Ruling,
@@ -137,6 +138,10 @@ class JournalSink(Protocol):
         """Take the end of an episode for storage."""
         ...
 
+    def keep_pool(self, pool: PoolSnapshot) -> None:
+        """Take a pool for storage; records name it by its id. Taking it again changes nothing."""
+        ...
+
     def flush(self) -> None:
         """Return when everything taken so far is stored.
 
@@ -164,6 +169,10 @@ class Journal(JournalSink, Protocol):
 
     def end(self, episode: str) -> EpisodeEnd | None:
         """How an episode ended; None when nobody said."""
+        ...
+
+    def arms(self, episode: str) -> tuple[Arm, ...]:
+        """The pool that the newest record of an episode chose from; empty when it is not stored."""
         ...
 
     def episodes(self, *, limit: int = 100) -> tuple[str, ...]:

@@ -339,6 +339,7 @@ class Record:
         at: epoch seconds of the decision.
         outcome: None when no call was made (the decision was to stop, or the hold was refused).
         action: ``call``, ``stop`` or ``refused``.
+        pool: id of the pool that was chosen from; see ``PoolSnapshot``.
     """
 
     id: str
@@ -349,6 +350,20 @@ class Record:
     decision: RoutingDecision
     outcome: Outcome | None = None
     action: Literal["call", "stop", "refused"] = "call"
+    pool: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSnapshot:
+    """The arms of a pool with their prices, so that a stored episode can be priced anew.
+
+    Attributes:
+        id: fingerprint of the arms; equal pools have equal ids.
+        arms: in pool order.
+    """
+
+    id: str
+    arms: tuple[Arm, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,13 @@ choice. Around it the router keeps what a running agent needs: the books, the ep
 """
 
 import asyncio
+import hashlib
 import logging
 import random
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, Self
 
 from langroute import defaults
@@ -21,7 +23,7 @@ from langroute.episodes import Episode, EpisodeBook, RunPlace
 from langroute.errors import ConfigError, LedgerError, LedgerUnavailable
 from langroute.flow import Act, Close, Look, Take
 from langroute.protocols import Acceptance, Clock, Estimator, Governor, Journal, Ledger, RoutingPolicy
-from langroute.records import Arm, EpisodeEnd, Kind, RoutingDecision, Ruling, Step
+from langroute.records import Arm, EpisodeEnd, Kind, PoolSnapshot, RoutingDecision, Ruling, Step
 
 _log = logging.getLogger("langroute.router")
 
@@ -105,6 +107,8 @@ class StepRouter:
         self.log = defaults.routing_log(logger)
         self.attempts_on_fault = self.config.attempts_on_fault
         self.blocking = self.ledger.blocking
+        self.snapshot = snapshot_of(pool.arms)
+        self._pool_kept = False
         self._told_single_call = False
         self.episodes = EpisodeBook(
             ledger=self.ledger,
@@ -186,7 +190,10 @@ class StepRouter:
         if act.then:
             self._tell_next(act)
         try:
-            self.journal.write(act.record)
+            if not self._pool_kept:
+                self.journal.keep_pool(self.snapshot)
+                self._pool_kept = True
+            self.journal.write(replace(act.record, pool=self.snapshot.id))
         except Exception:
             _log.exception("the journal refused a record of episode %s; the call goes on", act.record.step.episode)
 
@@ -346,6 +353,11 @@ def _check_within(decision: RoutingDecision, ruling: Ruling) -> None:
                 field="policy",
             )
     raise ConfigError(f"{decision.policy} chose {decision.arm}, which is not permitted in this step", field="policy")
+
+
+def snapshot_of(arms: Sequence[Arm]) -> PoolSnapshot:
+    """The arms as they are stored; equal arms have equal ids."""
+    return PoolSnapshot(id=hashlib.sha256(repr(tuple(arms)).encode()).hexdigest()[:16], arms=tuple(arms))
 
 
 def _merged(config: RouterConfig, given: Mapping[str, Any]) -> RouterConfig:

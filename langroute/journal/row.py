@@ -7,20 +7,28 @@ A row tells its version. Fields that a row lacks take their defaults, so rows ou
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from langroute.errors import JournalUnavailable
-from langroute.records import EpisodeEnd, Record
+from langroute.money import Price
+from langroute.records import EpisodeEnd, PoolSnapshot, Record
 
 ROW_VERSION = 1
 """Version of the rows written here. It grows when an older langroute could misread what is written."""
 
+# Broken text may hold two halves of a character side by side. JSON would read them as one: they are written apart.
+_SEAM = re.compile(r"(?<=[\ud800-\udbff])(?=[\udc00-\udfff])")
+
 _WAY_OUT = "It was written by a newer langroute: upgrade langroute to read it."
 
-_Kept = TypeVar("_Kept", Record, EpisodeEnd)
+_Kept = TypeVar("_Kept", Record, EpisodeEnd, PoolSnapshot)
+
+_BUILDERS: dict[type, Callable[..., Any]] = {Price: Price.from_rates}
+"""What makes a record again where its constructor takes something else than its fields."""
 
 
 def to_json(record: Record) -> str:
@@ -51,7 +59,17 @@ def end_from_json(text: str) -> EpisodeEnd:
     return _read("end", EpisodeEnd, text)
 
 
-def _write(name: str, value: Record | EpisodeEnd) -> str:
+def pool_to_json(pool: PoolSnapshot) -> str:
+    """The same as `to_json` for a pool."""
+    return _write("pool", pool)
+
+
+def pool_from_json(text: str) -> PoolSnapshot:
+    """The same as `from_json` for a pool."""
+    return _read("pool", PoolSnapshot, text)
+
+
+def _write(name: str, value: Record | EpisodeEnd | PoolSnapshot) -> str:
     row = {"version": ROW_VERSION, name: _plain(value)}
     return json.dumps(row, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
@@ -70,7 +88,9 @@ def _read(name: str, kind: type[_Kept], text: str) -> _Kept:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, str | int):
+    if isinstance(value, str):
+        return value if value.isascii() or not _SEAM.search(value) else {"parts": _SEAM.split(value)}
+    if value is None or isinstance(value, int):
         return value
     if isinstance(value, float):
         # JSON has no infinities: they are written as text where a number is declared.
@@ -115,6 +135,7 @@ def _tuple_reader(parts: list[Any]) -> Callable[[Any], Any]:
 def _record_reader(kind: type) -> Callable[[Any], Any]:
     hints = get_type_hints(kind)
     readers = {name: _reader(hints[name]) for name in _names(kind)}
+    build = _BUILDERS.get(kind, kind)
     required = {field.name for field in fields(kind) if _is_required(field)}
 
     def read(value: Any) -> Any:
@@ -122,7 +143,7 @@ def _record_reader(kind: type) -> Callable[[Any], Any]:
             raise JournalUnavailable(f"a row has unknown fields in {kind.__name__}: {', '.join(unknown)}. {_WAY_OUT}")
         if missing := sorted(required - value.keys()):
             raise ValueError(f"{kind.__name__} lacks {', '.join(missing)}")
-        return kind(**{name: readers[name](part) for name, part in value.items()})
+        return build(**{name: readers[name](part) for name, part in value.items()})
 
     return read
 
@@ -142,6 +163,8 @@ def _read_float(value: Any) -> Any:
 
 
 def _read_scalar(value: Any) -> Any:
+    if isinstance(value, dict) and value.keys() == {"parts"}:
+        return "".join(value["parts"])
     if isinstance(value, list | dict):
         raise ValueError(f"expected a plain value, found {value!r}")
     return value

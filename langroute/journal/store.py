@@ -12,11 +12,11 @@ from typing import Any, Self
 
 from langroute.errors import EpisodeNotFound, JournalUnavailable
 from langroute.journal.buffer import WriteBehind
-from langroute.journal.row import end_from_json, end_to_json, from_json, to_json
+from langroute.journal.row import end_from_json, end_to_json, from_json, pool_from_json, pool_to_json, to_json
 from langroute.ledgers.database import Database, sql_of
 from langroute.ledgers.stores import file_of, load_store, no_place, split_store
 from langroute.protocols import Journal
-from langroute.records import EpisodeEnd, Record
+from langroute.records import Arm, EpisodeEnd, PoolSnapshot, Record
 
 JOURNALS: Mapping[str, str] = {
     "memory": "langroute.journal.store:MemoryJournal",
@@ -52,6 +52,7 @@ class MemoryJournal:
         self._episode_of: OrderedDict[str, str] = OrderedDict()
         self._episodes: OrderedDict[str, OrderedDict[str, Record]] = OrderedDict()
         self._ends: OrderedDict[str, EpisodeEnd] = OrderedDict()
+        self._pools: dict[str, PoolSnapshot] = {}
 
     @classmethod
     def from_place(cls, place: str) -> Self:
@@ -81,6 +82,10 @@ class MemoryJournal:
                 if not self._episodes.get(oldest):
                     self._episodes.pop(oldest, None)
 
+    def keep_pool(self, pool: PoolSnapshot) -> None:
+        """Keep a pool."""
+        self._pools[pool.id] = pool
+
     def flush(self) -> None:
         """Nothing to wait for: what was taken is kept."""
 
@@ -99,6 +104,12 @@ class MemoryJournal:
         """How an episode ended; None when nobody said."""
         with self._lock:
             return self._ends.get(episode)
+
+    def arms(self, episode: str) -> tuple[Arm, ...]:
+        """The pool of an episode; see `langroute.protocols.Journal.arms`."""
+        records = self.records(episode)
+        pool = self._pools.get(records[-1].pool) if records else None
+        return pool.arms if pool else ()
 
     def episodes(self, *, limit: int = 100) -> tuple[str, ...]:
         """Ids of stored episodes, the one last written to first."""
@@ -144,7 +155,7 @@ class SqliteJournal:
         self._database = Database(
             path, package=_PACKAGE, room="journal", error=JournalUnavailable, busy_timeout_s=busy_timeout_s
         )
-        self._pending: WriteBehind[Record | EpisodeEnd] = WriteBehind(
+        self._pending: WriteBehind[Record | EpisodeEnd | PoolSnapshot] = WriteBehind(
             self._save, interval_s=interval_s, most=most_pending
         )
 
@@ -165,6 +176,10 @@ class SqliteJournal:
     def finish(self, end: EpisodeEnd) -> None:
         """Take the end of an episode for storage; a later one replaces it."""
         self._pending.add(end)
+
+    def keep_pool(self, pool: PoolSnapshot) -> None:
+        """Take a pool for storage."""
+        self._pending.add(pool)
 
     def flush(self) -> None:
         """Return when everything taken so far is stored; see `langroute.protocols.JournalSink.flush`."""
@@ -189,6 +204,12 @@ class SqliteJournal:
         rows = self._read("find_episode", episode=_key(episode))
         return end_from_json(rows[0][0]) if rows and rows[0][0] is not None else None
 
+    def arms(self, episode: str) -> tuple[Arm, ...]:
+        """The pool of an episode; see `langroute.protocols.Journal.arms`."""
+        records = self.records(episode)
+        rows = self._read("find_pool", id=_key(records[-1].pool)) if records else []
+        return pool_from_json(rows[0][0]).arms if rows else ()
+
     def episodes(self, *, limit: int = 100) -> tuple[str, ...]:
         """Ids of stored episodes, the one last written to first."""
         return tuple([row[0] for row in self._read("newest_episodes", limit=limit)])
@@ -204,7 +225,7 @@ class SqliteJournal:
         with self._database.read() as connection:
             return connection.execute(self._sql[statement], parameters).fetchall()
 
-    def _save(self, items: Sequence[Record | EpisodeEnd]) -> None:
+    def _save(self, items: Sequence[Record | EpisodeEnd | PoolSnapshot]) -> None:
         with self._database.write() as connection:
             for item in items:
                 try:
@@ -213,7 +234,10 @@ class SqliteJournal:
                     # It would fail for ever and hold up every row behind it.
                     _log.error("a record cannot be stored and is left out: %s", exc)
 
-    def _save_one(self, connection: sqlite3.Connection, item: Record | EpisodeEnd) -> None:
+    def _save_one(self, connection: sqlite3.Connection, item: Record | EpisodeEnd | PoolSnapshot) -> None:
+        if isinstance(item, PoolSnapshot):
+            connection.execute(self._sql["add_pool"], {"id": _key(item.id), "body": pool_to_json(item)})
+            return
         if isinstance(item, EpisodeEnd):
             row = {"episode": _key(item.episode), "ending": end_to_json(item)}
             connection.execute(self._sql["touch_episode"], row)

@@ -88,6 +88,11 @@ class Database:
         with self._lock:
             self._disconnect()
 
+    def __del__(self) -> None:
+        """Close a connection that nobody closed, unless it is another process's."""
+        if getattr(self, "_pid", None) == os.getpid():
+            self._disconnect()
+
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         with self._lock:

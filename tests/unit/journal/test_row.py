@@ -54,7 +54,7 @@ RECORD = Record(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records)
 def test_a_record_comes_back_equal_and_its_bytes_too(record: Record) -> None:
     """Any record, infinities, large integers, broken text and all, survives the way through its row."""
@@ -66,7 +66,7 @@ def test_a_record_comes_back_equal_and_its_bytes_too(record: Record) -> None:
     assert "\n" not in text
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(ends)
 def test_an_end_comes_back_equal(end: EpisodeEnd) -> None:
     """The end of an episode survives the way through its row."""
@@ -125,7 +125,7 @@ def test_a_damaged_row_is_told_as_one(change: Any) -> None:
     """Damage is one clear error of the journal, never a record that is wrong."""
     damaged = change(to_json(RECORD))
     assert damaged != to_json(RECORD)
-    with pytest.raises(JournalUnavailable, match=r"a row is damaged.*backup"):
+    with pytest.raises(JournalUnavailable, match=r"(?s)a row is damaged.*backup"):
         from_json(damaged)
 
 

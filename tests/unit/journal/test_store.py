@@ -219,7 +219,7 @@ def test_memory_for_waiting_rows_is_bounded_and_said_once(tmp_path: Path, caplog
 def test_a_record_that_cannot_be_stored_holds_up_no_other(
     stored: SqliteJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A record of something that is no plain data is left out, with an error in the log; the rows behind it are kept."""
+    """A record of what is no plain data is left out, with an error in the log; the rows behind it are kept."""
     stored.write(record("r1", at=object()))  # type: ignore[arg-type]
     stored.write(record("r2"))
     assert [kept.id for kept in stored.records("a")] == ["r2"]

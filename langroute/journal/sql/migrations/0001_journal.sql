@@ -17,3 +17,9 @@ CREATE TABLE journal_episode (
 );
 
 CREATE INDEX journal_episode_by_age ON journal_episode (touched);
+
+-- A pool that records chose from: its arms with their prices.
+CREATE TABLE journal_pool (
+    id    TEXT PRIMARY KEY,
+    body  TEXT NOT NULL
+);

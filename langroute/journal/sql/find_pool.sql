@@ -1,0 +1,1 @@
+SELECT body FROM journal_pool WHERE id = :id
