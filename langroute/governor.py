@@ -38,11 +38,11 @@ class BudgetGovernor:
         squeeze = scarcity(step)
         # Significant digits, not decimals: prices in any currency or scale must lead to the same choice.
         price = float(f"{self.thrift * squeeze / float(dollars(spread)):.9g}") if spread else 0.0
-        reason = f"saving {format_dollars(spread)} is worth {self.thrift * squeeze:.3g} of success"
+        reason = f"here {self.thrift * squeeze:.3g} success is worth {format_dollars(spread)}"
         if not spread:
             reason = "all arms cost the same here"
         if squeeze > 1:
-            reason += f", {squeeze:.1f} times the usual because the budget runs low"
+            reason += f", {squeeze:.1f} times the usual share because the budget runs low"
         return Ruling(price_of_dollar=price, permits=tuple(permit(step, arm) for arm in arms), reason=reason)
 
 

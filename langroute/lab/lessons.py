@@ -19,8 +19,8 @@ from langroute.lab.vocabulary import CALL, END, PAD, UNITS, USER, encode_text
 from langroute.lab.world import Task, sample_task
 
 TOOLS = (CALCULATOR_SCHEMA,)
-STEP_WEIGHTS = {"plan": 1.0, "work": 1.0, "check": 3.0, "report": 0.5, "repeat": 0.3}
-REPEAT_SHARE = 0.25
+STEP_WEIGHTS = {"plan": 1.0, "work": 1.0, "check": 3.0, "report": 0.5, "repeat": 0.5}
+REPEAT_SHARE = 0.6
 RETRY_SHARE = 0.3
 ALONE = 100
 """Segments numbered from here do not see the problem."""

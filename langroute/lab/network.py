@@ -23,6 +23,9 @@ class Block(nn.Module):
         self.norm1 = nn.Parameter(torch.ones(shape.width))
         self.norm2 = nn.Parameter(torch.ones(shape.width))
         self.qkv = nn.Parameter(torch.randn(shape.width, 3 * shape.width) / math.sqrt(shape.width))
+        with torch.no_grad():
+            # Keys start equal to queries: like looks for like from the first step, which is how words are looked up.
+            self.qkv[:, shape.width : 2 * shape.width] = self.qkv[:, : shape.width]
         self.out = nn.Parameter(torch.randn(shape.width, shape.width) / math.sqrt(2 * shape.layers * shape.width))
         self.up = nn.Parameter(torch.randn(shape.width, shape.hidden) / math.sqrt(shape.width))
         self.down = nn.Parameter(torch.randn(shape.hidden, shape.width) / math.sqrt(2 * shape.layers * shape.hidden))

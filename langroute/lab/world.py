@@ -40,7 +40,7 @@ class OrderLine:
         """The line as the problem writes it."""
         unit = f" {self.unit}" if self.unit else ""
         per = "" if not self.unit else (f" per {self.unit}" if self.per_pack else " apiece")
-        return f"{self.quantity}{unit} {self.item} at {self.price}{per}"
+        return f"{self.item} {self.quantity}{unit} at {self.price}{per}"
 
     @property
     def count_factors(self) -> tuple[int, ...]:

@@ -32,9 +32,24 @@ Scored = tuple[float, Estimate, Permit]
 
 
 def compose(
-    policy: "FrontierPolicy | object", step: Step, ruling: Ruling, scored: Sequence[Scored], best: Scored | None
+    policy: "FrontierPolicy | object",
+    step: Step,
+    ruling: Ruling,
+    scored: Sequence[Scored],
+    best: Scored | None,
+    *,
+    because: str = "",
 ) -> RoutingDecision:
-    """The decision record around a choice, with a reason against every arm that was not chosen."""
+    """The decision record around a choice, with a reason against every arm that was not chosen.
+
+    Args:
+        policy: gives its name and version.
+        step: what was decided on.
+        ruling: the price of a dollar and the mask.
+        scored: utility, estimate and permit of every arm, in pool order.
+        best: the chosen one of them; None to stop.
+        because: why the policy chose it, where it did not weigh it against the next best.
+    """
     name, version = getattr(policy, "name", ""), getattr(policy, "version", "")
     alternatives = tuple(_alternative(entry, best) for entry in scored)
     if best is None:
@@ -57,7 +72,7 @@ def compose(
         alternatives=alternatives,
         policy=name,
         policy_version=version,
-        rationale=_rationale(step, ruling, scored, best),
+        rationale=_rationale(step, ruling, scored, best, because),
     )
 
 
@@ -95,7 +110,7 @@ def _first_reason(scored: Sequence[Scored]) -> str:
     return "; ".join(f"{estimate.arm}: {permit.why_not}" for _, estimate, permit in scored) or "the pool is empty"
 
 
-def _rationale(step: Step, ruling: Ruling, scored: Sequence[Scored], best: Scored) -> str:
+def _rationale(step: Step, ruling: Ruling, scored: Sequence[Scored], best: Scored, because: str) -> str:
     chosen = best[1]
     place = f" in node {step.node}" if step.node else ""
     trouble = f", under pressure {step.pressure.total}" if step.pressure.total else ""
@@ -107,6 +122,8 @@ def _rationale(step: Step, ruling: Ruling, scored: Sequence[Scored], best: Score
     if not rivals:
         barred = [f"{estimate.arm}: {permit.why_not}" for _, estimate, permit in scored if not permit.allowed]
         return f"{head}; the only arm permitted ({'; '.join(barred)})." if barred else f"{head}; the only arm."
+    if because:
+        return f"{head}; {because}."
     rival = max(rivals, key=lambda entry: (entry[0], -entry[1].cost_nano))[1]
     offer = f"next best {rival.arm} offers {rival.success:.2f} for {format_dollars(rival.cost_nano)}"
     return f"{head}; {offer}; {ruling.reason}."

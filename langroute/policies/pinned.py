@@ -30,7 +30,8 @@ class PinnedPolicy:
         ]
         allowed = [entry for entry in scored if entry[2].allowed]
         best = min(allowed, key=lambda entry: self._place(entry[1].arm), default=None)
-        return compose(self, step, ruling, scored, best)
+        because = f"{self.name} takes the first arm permitted in its order, whatever the price"
+        return compose(self, step, ruling, scored, best, because=because)
 
     def _place(self, arm: str) -> int:
         return self._order.index(arm) if arm in self._order else len(self._order)

@@ -106,13 +106,16 @@ def holds_to_the_last_nano_dollar(ledger: Ledger) -> None:
 
 
 def limits_every_resource(ledger: Ledger) -> None:
-    """Input tokens, output tokens and retries are limits of their own; asking for none of one always fits."""
+    """Input tokens, output tokens and retries are limits of their own, whether held or spent; none of one always fits."""
+    full = Amount(nano_usd=10**15, input_tokens=10, output_tokens=20, retries=1)
     ledger.open("episode:a", Limits(input_tokens=10, output_tokens=20, retries=1), at=0.0)
-    take(ledger, "full", Amount(nano_usd=10**15, input_tokens=10, output_tokens=20, retries=1))
-    for resource in ("input_tokens", "output_tokens", "retries"):
-        error = exceeds(partial(take, ledger, resource, Amount(**{resource: 1})))
-        expect(error.resource == resource and error.limit == error.spent, f"{resource} ran out, told {error}")
-    take(ledger, "nothing", Amount(nano_usd=1))
+    take(ledger, "full", full)
+    for state in ("held", "spent"):
+        for resource in ("input_tokens", "output_tokens", "retries"):
+            error = exceeds(partial(take, ledger, resource, Amount(**{resource: 1})))
+            expect(error.resource == resource and error.limit == error.spent, f"{resource} all {state}, told {error}")
+        take(ledger, f"nothing of what is {state}", Amount(nano_usd=1))
+        ledger.settle("full", full, at=1.0)
 
 
 def keeps_reserves(ledger: Ledger) -> None:
@@ -131,6 +134,8 @@ def keeps_reserves(ledger: Ledger) -> None:
     ledger.settle("h1", Amount(nano_usd=10), at=1.0)
     hold(ledger, "h7", 65, purpose="final_synthesis")
     expect(ledger.balance("episode:a").available_nano("general") == 5, "a purpose may go on into the common part")
+    hold(ledger, "h8", 5)
+    expect(hold(ledger, "h9", 20, purpose="verification").used.nano_usd == 100, "what a purpose used is no longer kept")
 
 
 def holds_everywhere_or_nowhere(ledger: Ledger) -> None:
@@ -207,6 +212,7 @@ def books_the_truth_above_the_hold(ledger: Ledger) -> None:
     balance = ledger.balance("episode:a")
     expect(balance.spent == Amount(nano_usd=130, output_tokens=9), f"the truth is never hidden, got {balance}")
     exceeds(lambda: hold(ledger, "next", 1))
+    expect(hold(ledger, "free", 0).calls == 2, "what costs nothing still fits")
     expect(exceeds(lambda: take(ledger, "next", Amount(output_tokens=1))).resource == "output_tokens", "tokens too")
     expect(ledger.entries("episode:a")[0].worst_case, "a worst case is marked")
 

@@ -116,7 +116,8 @@ def test_a_pinned_choice_is_explained_as_one() -> None:
     """Nobody is led to believe that a baseline weighed success against cost."""
     told = _choose(50_000.0, policy=PinnedPolicy(["large"], name="always-large"))
     assert told.rationale == (
-        "large makes this execution call: expected success 0.95 for $0.00004; always-large puts it first, at any price."
+        "large makes this execution call: expected success 0.95 for $0.00004; "
+        "always-large takes the first arm permitted in its order, whatever the price."
     )
 
 
