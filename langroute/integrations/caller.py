@@ -116,6 +116,8 @@ class LangChainCaller:
         model: Any = self._pool.model(act.arm.name)
         if self._request.structure is not None:
             wanted = self._request.structure
+            # LangChain drops a call's keyword arguments with include_raw: the limit has to be on the model itself.
+            model = self._pool.limited_model(act.arm.name, act.output_limit)
             return model.with_structured_output(  # type: ignore[no-any-return]
                 wanted.schema, include_raw=wanted.include_raw, **wanted.options
             )
@@ -137,6 +139,8 @@ class LangChainCaller:
         return merge_configs(self._request.config, own)
 
     def _options(self, act: Call) -> dict[str, Any]:
+        if self._request.structure is not None:
+            return dict(self._request.options)
         return {**self._request.options, **self._pool.output_limit_kwargs(act.arm.name, act.output_limit)}
 
     def _done(self, act: Call, meter: CallMeter, value: Any) -> Reply:

@@ -139,6 +139,15 @@ def test_structured_output_uses_the_chosen_models_own_strategy() -> None:
     assert house.router.balance("e").spent.input_tokens == 50
 
 
+@pytest.mark.parametrize("include_raw", [True, False])
+def test_structured_calls_are_sent_an_output_limit(include_raw: bool) -> None:
+    """The limit that the hold was computed from reaches the provider, however the schema is bound."""
+    house = House(small=[Reply(tool_calls=(("Verdict", {"ok": True}),), output_tokens=50)])
+    with house.router.episode("e"):
+        house.llm.with_structured_output(Verdict, include_raw=include_raw).invoke("well?", max_tokens=7)
+    assert house.records("e")[0].outcome.usage.output_tokens == 7  # a scripted model writes no more than its limit
+
+
 def test_structured_output_that_does_not_fit_goes_to_a_stronger_arm() -> None:
     """A misfit is not raised while another arm may do better; it is raised when none does."""
     misfit = Reply(tool_calls=(("Verdict", {"ok": "perhaps"}),))
