@@ -28,6 +28,11 @@ def scope_of(episode: str) -> str:
     return f"{_SCOPE}{episode}"
 
 
+def episode_of(scope: str) -> str:
+    """Id of the episode a ledger scope belongs to."""
+    return scope.removeprefix(_SCOPE)
+
+
 class Episode:
     """A handle on one episode: what is left of its budget, and its end.
 
@@ -38,13 +43,21 @@ class Episode:
     """
 
     def __init__(
-        self, *, episode_id: str, ledger: Ledger, budget: Budget, clock: Clock, on_finish: Callable[[EpisodeEnd], None]
+        self,
+        *,
+        episode_id: str,
+        ledger: Ledger,
+        budget: Budget,
+        clock: Clock,
+        on_finish: Callable[[EpisodeEnd], None],
+        on_open: Callable[[Balance], None] | None = None,
     ) -> None:
         self.id = episode_id
         self.budget = budget
         self._ledger = ledger
         self._clock = clock
         self._on_finish = on_finish
+        self._on_open = on_open
         self._steps: int | None = None
         self._lock = threading.Lock()
 
@@ -66,8 +79,11 @@ class Episode:
         """The books now; opens the scope at the first look. May wait for the store."""
         balance = self._ledger.open(self.scope, self.budget.limits(), at=self._clock.now())
         with self._lock:
-            if self._steps is None:
+            first = self._steps is None
+            if first:
                 self._steps = balance.calls
+        if first and not balance.calls and self._on_open is not None:
+            self._on_open(balance)
         return balance
 
     def next_index(self) -> int:
@@ -156,6 +172,7 @@ class EpisodeBook:
         new_id: Callable[[], str],
         on_finish: Callable[[EpisodeEnd], None],
         on_single_call: Callable[[], None],
+        on_open: Callable[[Balance], None] | None = None,
     ) -> None:
         self._ledger = ledger
         self._budget = budget
@@ -163,6 +180,7 @@ class EpisodeBook:
         self._new_id = new_id
         self._on_finish = on_finish
         self._on_single_call = on_single_call
+        self._on_open = on_open
         self._handles: OrderedDict[str, Episode] = OrderedDict()
         self._runs: OrderedDict[int, tuple[object, str]] = OrderedDict()
         self._lock = threading.Lock()
@@ -184,6 +202,7 @@ class EpisodeBook:
                     budget=budget or self._budget,
                     clock=self._clock,
                     on_finish=self._on_finish,
+                    on_open=self._on_open,
                 )
                 self._handles[episode_id] = known
                 while len(self._handles) > _MOST_REMEMBERED:
@@ -232,7 +251,7 @@ class EpisodeBook:
         if place.resumed:
             latest = self._ledger.latest(f"{scope_of(thread)}#")
             if latest is not None:
-                return latest.scope.removeprefix(_SCOPE)
+                return episode_of(latest.scope)
         turn = self.episode(f"{thread}#{self._new_id()}")
         turn.look()  # opened now: a resume must find it, also when nothing was spent before the interrupt
         return turn.id

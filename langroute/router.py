@@ -19,9 +19,10 @@ from langroute.books import Balance
 from langroute.budget import Budget
 from langroute.config import RouterConfig
 from langroute.deliberation import Deliberation
-from langroute.episodes import Episode, EpisodeBook, RunPlace
+from langroute.episodes import Episode, EpisodeBook, RunPlace, episode_of
 from langroute.errors import ConfigError, LedgerError, LedgerUnavailable
 from langroute.flow import Act, Close, Look, Take
+from langroute.money import format_dollars
 from langroute.protocols import Acceptance, Clock, Estimator, Governor, Journal, Ledger, RoutingPolicy
 from langroute.records import Arm, EpisodeEnd, Kind, PoolSnapshot, RoutingDecision, Ruling, Step
 
@@ -117,6 +118,7 @@ class StepRouter:
             new_id=self.new_id,
             on_finish=self._finished,
             on_single_call=self._warn_single_call,
+            on_open=self._opened,
         )
 
     # -- deciding: pure ------------------------------------------------------------------------------------------
@@ -265,6 +267,14 @@ class StepRouter:
         """A router with the settings of a YAML or TOML file; ``options`` as in the constructor win over it."""
         return cls(pool, config=RouterConfig.from_file(path), **options)
 
+    def _opened(self, balance: Balance) -> None:
+        limits = balance.limits
+        told = "no limit in dollars" if limits.nano_usd is None else format_dollars(limits.nano_usd)
+        kept = "".join(f", {format_dollars(nano)} of it for {purpose}" for purpose, nano in limits.reserves)
+        self.log.action(
+            episode=episode_of(balance.scope), action="budget_opened", reason=told + kept, at=balance.opened_at
+        )
+
     def _finished(self, end: EpisodeEnd) -> None:
         self.log.action(
             episode=end.episode,
@@ -300,9 +310,13 @@ def _check_parts(**parts: object) -> None:
     for field, part in parts.items():
         contract = _PARTS[field]
         if part is not None and (isinstance(part, type) or not isinstance(part, contract)):
-            raise ConfigError(
-                f"must have what langroute.protocols.{contract.__name__} has, not be {part!r}", field=field
-            )
+            lacking = ", ".join(_lacking(part, contract)) or "an instance, not the class"
+            raise ConfigError(f"{part!r} is no {contract.__name__}; it lacks {lacking}", field=field)
+
+
+def _lacking(part: object, contract: type) -> list[str]:
+    fields = (name for base in contract.__mro__ for name in getattr(base, "__annotations__", {}))
+    return sorted(name for name in {*dir(contract), *fields} if name[0] != "_" and not hasattr(part, name))
 
 
 def _checked_rules(rules: Sequence[Acceptance]) -> tuple[Acceptance, ...]:

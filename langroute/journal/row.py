@@ -133,12 +133,10 @@ def _tuple_reader(parts: list[Any]) -> Callable[[Any], Any]:
 
 
 def _record_reader(kind: type) -> Callable[[Any], Any]:
-    hints = get_type_hints(kind)
-    readers = {name: _reader(hints[name]) for name in _names(kind)}
     build = _BUILDERS.get(kind, kind)
-    required = {field.name for field in fields(kind) if _is_required(field)}
 
     def read(value: Any) -> Any:
+        readers, required = _parts_of(kind)
         if unknown := sorted(value.keys() - readers.keys()):
             raise JournalUnavailable(f"a row has unknown fields in {kind.__name__}: {', '.join(unknown)}. {_WAY_OUT}")
         if missing := sorted(required - value.keys()):
@@ -146,6 +144,14 @@ def _record_reader(kind: type) -> Callable[[Any], Any]:
         return build(**{name: readers[name](part) for name, part in value.items()})
 
     return read
+
+
+@cache
+def _parts_of(kind: Any) -> tuple[dict[str, Callable[[Any], Any]], frozenset[str]]:
+    """Readers of a record's fields, and the fields without a default. Found at first use: a price holds prices."""
+    hints = get_type_hints(kind)
+    required = frozenset(field.name for field in fields(kind) if _is_required(field))
+    return {name: _reader(hints[name]) for name in _names(kind)}, required
 
 
 def _is_required(field: "Field[Any]") -> bool:

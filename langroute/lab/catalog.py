@@ -9,7 +9,7 @@ CONTEXT_WINDOW = 192
 """Tokens of prompt and reply together."""
 
 ROTARY_BASE = 50.0
-PRICE_EXPONENT = 1.2
+PRICE_EXPONENT = 1.5
 DOLLARS_AT_100K = 4.0
 
 
@@ -48,7 +48,7 @@ class Rates:
 def rates_of(parameters: int) -> Rates:
     """Return the prices of a model of so many parameters.
 
-    Input costs `4 * (parameters / 100,000) ** 1.2` dollars per million tokens, rounded to whole tenths of a cent;
+    Input costs `4 * (parameters / 100,000) ** 1.5` dollars per million tokens, rounded to whole tenths of a cent;
     output costs four times and cached input a quarter of that.
     """
     price = round(DOLLARS_AT_100K * (parameters / 100_000) ** PRICE_EXPONENT * 250) / 250

@@ -144,7 +144,7 @@ def check_node(model: BaseChatModel) -> Node:
         update: AgentState = {"messages": [*prompt, reply]}
         if agent.parse_verdict(str(reply.text)):
             return update | _accept(state, state["value"])
-        return update | _again(state, [*state["last"], HumanMessage(agent.SENT_BACK)])
+        return update | _again(state, [*_rejected(state["last"]), HumanMessage(agent.SENT_BACK)])
 
     return check
 
@@ -180,6 +180,14 @@ def _accept(state: AgentState, value: int) -> AgentState:
         "failed": 0,
         "next": agent.next_step(state["plan"], done),
     }
+
+
+def _rejected(attempt: list[AnyMessage]) -> list[AnyMessage]:
+    """Mark the results of an attempt as failed, as agents do when a checker refuses them."""
+    return [
+        message.model_copy(update={"status": "error"}) if isinstance(message, ToolMessage) else message
+        for message in attempt
+    ]
 
 
 def _give_up() -> AgentState:

@@ -106,7 +106,7 @@ def holds_to_the_last_nano_dollar(ledger: Ledger) -> None:
 
 
 def limits_every_resource(ledger: Ledger) -> None:
-    """Input tokens, output tokens and retries are limits of their own, whether held or spent; none of one always fits."""
+    """Input tokens, output tokens and retries are limits of their own, held or spent; none of one always fits."""
     full = Amount(nano_usd=10**15, input_tokens=10, output_tokens=20, retries=1)
     ledger.open("episode:a", Limits(input_tokens=10, output_tokens=20, retries=1), at=0.0)
     take(ledger, "full", full)

@@ -13,7 +13,7 @@ from langroute.errors import EpisodeNotFound, JournalUnavailable
 from langroute.flow import Act, Call, Journey, Reply, journey
 from langroute.ledgers import MemoryLedger
 from langroute.money import Price
-from langroute.records import Arm, BudgetView, EpisodeEnd, Record, Step, Usage
+from langroute.records import Arm, BudgetView, EpisodeEnd, PoolSnapshot, Record, Step, Usage
 from langroute.router import StepRouter
 from langroute.testing.clock import FakeClock
 
@@ -155,6 +155,7 @@ class ListJournal:
     def __init__(self) -> None:
         self.kept: list[Record] = []
         self.ends: list[EpisodeEnd] = []
+        self.pools: list[PoolSnapshot] = []
         self.broken = False
 
     def write(self, record: Record) -> None:
@@ -166,6 +167,12 @@ class ListJournal:
         if self.broken:
             raise JournalUnavailable("the disk is full")
         self.ends.append(end)
+
+    def keep_pool(self, pool: PoolSnapshot) -> None:
+        self.pools.append(pool)
+
+    def arms(self, episode: str) -> tuple[Arm, ...]:
+        return self.pools[-1].arms if self.pools else ()
 
     def flush(self) -> None:
         """Everything is stored already."""

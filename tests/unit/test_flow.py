@@ -59,14 +59,21 @@ def test_the_last_arms_malformed_answer_is_passed_on() -> None:
     assert bench.told == ["small rejected", "large accepted"]
 
 
-@pytest.mark.parametrize("budget", [{"hard_stop_after_retries": 0}, {"total_dollars": 0.0005}])
-def test_a_malformed_answer_nobody_may_mend_is_passed_on(budget: dict[str, Any]) -> None:
+def test_a_malformed_answer_no_retry_may_mend_is_passed_on() -> None:
     """It is paid for: when the budget admits no other call it goes to the agent, and the stop is on record."""
-    bench = Bench(budget=Budget(**budget), arms=ladder("small", "large", ratio=60.0))
-    caller = ScriptedCaller(malformed("paid"))
-    assert bench.run(caller, output_cap=120) == "paid"
-    assert bench.told in (["small rejected", "stop"], ["small accepted"])
+    bench = Bench(budget=Budget(hard_stop_after_retries=0))
+    assert bench.run(ScriptedCaller(malformed("paid"))) == "paid"
+    assert bench.told == ["small rejected", "stop"]
     assert bench.books.held == Amount()
+
+
+def test_a_malformed_answer_no_dollar_may_mend_is_passed_on() -> None:
+    """The stronger arm fitted before the call and no longer fits after it: the answer in hand is what there is."""
+    strong = LARGE.price.worst_cost(input_tokens=800, output_tokens=1)
+    bench = Bench(budget=Budget(total_dollars=strong / 1e9))
+    assert bench.run(ScriptedCaller(malformed("paid"))) == "paid"
+    assert bench.told == ["small rejected", "stop"]
+    assert bench.books.spent.nano_usd == COST
 
 
 def test_without_a_gate_nothing_is_judged() -> None:
