@@ -111,9 +111,12 @@ async def arun(journey: Journey, desk: Desk, caller: Caller) -> Any:
         except StopIteration as end:
             return end.value
         except StreamClosed:
-            # The coroutine itself was closed, as an event loop does with what is left over when it ends.
             raise GeneratorExit from None
-        step = await _aattempted(journey, act, desk, caller)
+        try:
+            step = await _aattempted(journey, act, desk, caller)
+        except GeneratorExit as error:
+            # The coroutine itself was closed, as happens to what is left over when an event loop ends.
+            step = _throw(journey, error)
 
 
 async def astream(journey: Journey, desk: Desk, caller: Caller) -> AsyncGenerator[Any, None]:

@@ -56,8 +56,9 @@ class BudgetExceeded(LangrouteError):
         self.spent = spent
         self.requested = requested
         self.hint = hint
+        limited, used, needed = (_shown(value, resource) for value in (limit, spent, requested))
         super().__init__(
-            f"{scope} has no room left: {resource} limit {limit}, spent or held {spent}, this call needs {requested}."
+            f"{scope} has no room left: {resource} limit {limited}, spent or held {used}, this call needs {needed}."
             + (f" {hint}" if hint else "")
         )
 
@@ -67,6 +68,12 @@ class BudgetExceeded(LangrouteError):
             _rebuild_budget_exceeded,
             (self.scope, self.limit, self.spent, self.requested, self.resource, self.hint),
         )
+
+
+def _shown(value: Decimal | int, resource: str) -> str:
+    """An amount without an exponent, dollars with their sign."""
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    return f"${text}" if resource == "dollars" else text
 
 
 def _rebuild_budget_exceeded(

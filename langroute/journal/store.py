@@ -1,7 +1,6 @@
 """Where records are kept: in memory for a program and its tests, in a SQLite file for everything else."""
 
 import logging
-import sqlite3
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -226,25 +225,26 @@ class SqliteJournal:
             return connection.execute(self._sql[statement], parameters).fetchall()
 
     def _save(self, items: Sequence[Record | EpisodeEnd | PoolSnapshot]) -> None:
+        # Everything is made ready first: a ledger in the same file waits only while rows are inserted.
+        moves = [move for item in items for move in _moves(item)]
         with self._database.write() as connection:
-            for item in items:
-                try:
-                    self._save_one(connection, item)
-                except (TypeError, ValueError) as exc:
-                    # It would fail for ever and hold up every row behind it.
-                    _log.error("a record cannot be stored and is left out: %s", exc)
+            for statement, row in moves:
+                connection.execute(self._sql[statement], row)
 
-    def _save_one(self, connection: sqlite3.Connection, item: Record | EpisodeEnd | PoolSnapshot) -> None:
+
+def _moves(item: Record | EpisodeEnd | PoolSnapshot) -> list[tuple[str, dict[str, Any]]]:
+    """The statements, with their parameters, that store an item."""
+    try:
         if isinstance(item, PoolSnapshot):
-            connection.execute(self._sql["add_pool"], {"id": _key(item.id), "body": pool_to_json(item)})
-            return
+            return [("add_pool", {"id": _key(item.id), "body": pool_to_json(item)})]
         if isinstance(item, EpisodeEnd):
-            row = {"episode": _key(item.episode), "ending": end_to_json(item)}
-            connection.execute(self._sql["touch_episode"], row)
-            return
-        row = {"id": _key(item.id), "episode": _key(item.step.episode), "body": to_json(item)}
-        connection.execute(self._sql["add_record"], row | {"at": item.at})
-        connection.execute(self._sql["touch_episode"], row | {"ending": None})
+            return [("touch_episode", {"episode": _key(item.episode), "ending": end_to_json(item)})]
+        row = {"id": _key(item.id), "episode": _key(item.step.episode), "at": float(item.at), "body": to_json(item)}
+        return [("add_record", row), ("touch_episode", {"episode": row["episode"], "ending": None})]
+    except (TypeError, ValueError, OverflowError) as exc:
+        # It would fail for ever and hold up every row behind it.
+        _log.error("a record cannot be stored and is left out: %s", exc)
+        return []
 
 
 def _key(name: str) -> str:

@@ -9,6 +9,9 @@ CONTEXT_WINDOW = 192
 """Tokens of prompt and reply together."""
 
 ROTARY_BASE = 50.0
+NEIGHBOURS = 6
+"""How many tokens before it each token carries along."""
+
 PRICE_EXPONENT = 1.5
 DOLLARS_AT_100K = 4.0
 
@@ -26,7 +29,7 @@ class Shape:
     def parameters(self) -> int:
         """Trained numbers: embeddings (shared with the output), the mixing of neighbours, and per layer attention, feed-forward and two norms."""
         layer = 4 * self.width**2 + 2 * self.width * self.hidden + 2 * self.width
-        return len(WORDS) * self.width + self.width**2 + self.layers * layer + self.width
+        return (len(WORDS) + NEIGHBOURS * self.width) * self.width + self.layers * layer + self.width
 
 
 SHAPES: dict[str, Shape] = {

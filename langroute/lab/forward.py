@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from langroute.errors import ConfigError
-from langroute.lab.catalog import CONTEXT_WINDOW, ROTARY_BASE, Shape
+from langroute.lab.catalog import CONTEXT_WINDOW, NEIGHBOURS, ROTARY_BASE, Shape
 from langroute.lab.vocabulary import PAD
 
 Floats = npt.NDArray[np.float32]
@@ -78,7 +78,7 @@ class Cache:
         self.keys = np.empty(size, np.float32)
         self.values = np.empty(size, np.float32)
         self.used = 0
-        self.last = np.full((batch, 1), PAD)
+        self.last = np.full((batch, NEIGHBOURS), PAD)
         self.hidden: Floats | None = None
         if padding is not None and padding.any():
             self.hidden = np.where(np.arange(length) < padding[:, None], _HIDDEN, np.float32(0))[:, None, None, :]
@@ -102,9 +102,11 @@ def run(weights: Weights, tokens: npt.NDArray[np.int64], cache: Cache) -> Floats
     if time > 1:
         causal = np.where(np.arange(end) > np.arange(start, end)[:, None], _HIDDEN, np.float32(0))
         mask = causal if mask is None else mask + causal
-    previous = np.concatenate((cache.last, tokens[:, :-1]), axis=1)
-    cache.last = tokens[:, -1:]
-    x = weights.embed[tokens] + weights.before[previous]
+    seen = np.concatenate((cache.last, tokens), axis=1)
+    cache.last = seen[:, -NEIGHBOURS:]
+    x = weights.embed[tokens]
+    for distance in range(1, NEIGHBOURS + 1):
+        x = x + weights.before[distance - 1][seen[:, NEIGHBOURS - distance : seen.shape[1] - distance]]
     last = len(weights.layers) - 1
     for index, layer in enumerate(weights.layers):
         x = _attend(weights.shape, layer, x, cache, index, (start, end), (cos, sin), mask, only_last=index == last)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from langroute.lab import agent
 from langroute.lab.calculator import CALCULATOR, CALCULATOR_SCHEMA, run_tool
+from langroute.lab.catalog import NEIGHBOURS
 from langroute.lab.chat import encode_chat
 from langroute.lab.vocabulary import CALL, END, PAD, UNITS, USER, encode_text
 from langroute.lab.world import Task, sample_task
@@ -32,14 +33,14 @@ class Row:
 
     Attributes:
         tokens: the problem and then the segments.
-        previous: the token before each in its own prompt.
+        previous: (tokens, NEIGHBOURS) the ones before each in its own prompt, nearest first; `PAD` before the first.
         positions: the place of each in its own prompt.
         segments: 0 for the problem.
         weights: of predicting each token; 0 where it is not learned.
     """
 
-    tokens: npt.NDArray[np.int16]
-    previous: npt.NDArray[np.int16]
+    tokens: npt.NDArray[np.uint8]
+    previous: npt.NDArray[np.uint8]
     positions: npt.NDArray[np.int16]
     segments: npt.NDArray[np.uint8]
     weights: npt.NDArray[np.float32]
@@ -174,13 +175,18 @@ def draw_row(seed: int) -> Row:
     return packer.row()
 
 
+def _neighbours(tokens: Sequence[int]) -> list[list[int]]:
+    padded = [PAD] * NEIGHBOURS + list(tokens)
+    return [padded[place : place + NEIGHBOURS][::-1] for place in range(len(tokens))]
+
+
 class _Packer:
     """Collects segments behind one problem."""
 
     def __init__(self, problem: str) -> None:
         self._problem = [USER, *encode_text(problem)]
         self._tokens = list(self._problem)
-        self._previous = [PAD, *self._problem[:-1]]
+        self._previous = _neighbours(self._problem)
         self._positions = list(range(len(self._problem)))
         self._segments = [0] * len(self._problem)
         self._weights = [0.0] * len(self._problem)
@@ -194,7 +200,8 @@ class _Packer:
         start = shared if sees_problem else 0
         text = [*prompt[start:], *reply, END]
         self._tokens += text
-        self._previous += [self._problem[-1] if sees_problem else PAD, *text[:-1]]
+        before = self._problem if sees_problem else []
+        self._previous += _neighbours([*before, *text])[len(before) :]
         self._positions += range(start, start + len(text))
         self._segments += [self._count if sees_problem else ALONE + self._count] * len(text)
         learned = len(reply) + 1
@@ -203,8 +210,8 @@ class _Packer:
     def row(self) -> Row:
         """Return what was collected."""
         return Row(
-            tokens=np.array(self._tokens, np.int16),
-            previous=np.array(self._previous, np.int16),
+            tokens=np.array(self._tokens, np.uint8),
+            previous=np.array(self._previous, np.uint8),
             positions=np.array(self._positions, np.int16),
             segments=np.array(self._segments, np.uint8),
             weights=np.array(self._weights, np.float32),

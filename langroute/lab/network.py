@@ -1,6 +1,7 @@
 """The decoder as torch trains it; `langroute.lab.engine` runs the same sums in numpy.
 
-Pre-norm decoder: each token also carries the one before it (so a single layer can look a word up by its neighbour), RMS norms, rotary positions on the first half of every head (the other half compares content wherever
+Pre-norm decoder: each token also carries the few before it, each through its own matrix (so a single layer can look a word up
+by its neighbours), RMS norms, rotary positions on the first half of every head (the other half compares content wherever
 it stands), squared-ReLU feed-forward, no biases, output tied to the embeddings.
 """
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from langroute.lab.catalog import CONTEXT_WINDOW, ROTARY_BASE, Shape
+from langroute.lab.catalog import CONTEXT_WINDOW, NEIGHBOURS, ROTARY_BASE, Shape
 from langroute.lab.vocabulary import WORDS
 
 
@@ -26,9 +27,9 @@ class Block(nn.Module):
         with torch.no_grad():
             # Keys start equal to queries: like looks for like from the first step, which is how words are looked up.
             self.qkv[:, shape.width : 2 * shape.width] = self.qkv[:, : shape.width]
-        self.out = nn.Parameter(torch.randn(shape.width, shape.width) / math.sqrt(2 * shape.layers * shape.width))
+        self.out = nn.Parameter(torch.zeros(shape.width, shape.width))
         self.up = nn.Parameter(torch.randn(shape.width, shape.hidden) / math.sqrt(shape.width))
-        self.down = nn.Parameter(torch.randn(shape.hidden, shape.width) / math.sqrt(2 * shape.layers * shape.hidden))
+        self.down = nn.Parameter(torch.zeros(shape.hidden, shape.width))
 
     def forward(self, x: Tensor, mask: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Return the stream after this layer; shapes (batch, time, width) and mask (batch, 1, time, time)."""
@@ -46,7 +47,9 @@ class Decoder(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.embed = nn.Parameter(torch.randn(len(WORDS), shape.width) * 0.1)
-        self.before = nn.Parameter(torch.randn(shape.width, shape.width) / math.sqrt(shape.width))
+        # Each token starts as a bag of its neighbourhood, so that places that speak of the same thing look alike.
+        noise = torch.randn(NEIGHBOURS, shape.width, shape.width) * 0.1 / math.sqrt(shape.width)
+        self.before = nn.Parameter(noise + 0.5 * torch.eye(shape.width))
         self.layers = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = nn.Parameter(torch.ones(shape.width))
         cos, sin = rotary_tables(shape.width // shape.heads)
@@ -58,12 +61,15 @@ class Decoder(nn.Module):
 
         Args:
             tokens: (batch, time) token ids.
-            previous: (batch, time) the token before each, `PAD` before the first.
+            previous: (batch, time, NEIGHBOURS) the tokens before each, nearest first, `PAD` before the first.
             positions: (batch, time) place of each token in its own prompt.
             mask: (batch, 1, time, time), 0 where row may look at column and -inf elsewhere.
             wanted: (batch, time) booleans.
         """
-        x = functional.embedding(tokens, self.embed) + functional.embedding(previous, self.embed) @ self.before
+        tables = (self.embed @ self.before).view(-1, self.embed.shape[1])
+        rows = previous + torch.arange(NEIGHBOURS) * len(WORDS)
+        carried = functional.embedding_bag(rows.view(-1, NEIGHBOURS), tables, mode="sum").view(*tokens.shape, -1)
+        x = functional.embedding(tokens, self.embed) + carried
         cos, sin = self.cos[positions].unsqueeze(1), self.sin[positions].unsqueeze(1)
         for layer in self.layers:
             x = layer(x, mask, cos, sin)

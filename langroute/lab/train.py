@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from langroute.lab.catalog import SHAPES
+from langroute.lab.catalog import NEIGHBOURS, SHAPES
 from langroute.lab.lessons import ALONE
 from langroute.lab.network import Decoder
 from langroute.lab.rows import Rows, open_rows
@@ -69,7 +69,8 @@ def collate(rows: Rows, indices: Sequence[int]) -> Batch:
     """Pad rows to one length and build the mask that keeps segments apart."""
     picked = [rows[int(index)] for index in indices]
     shape = (len(picked), max(len(row) for row in picked))
-    tokens, previous, positions = (np.zeros(shape, np.int64) for _ in range(3))
+    tokens, positions = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    previous = np.zeros((*shape, NEIGHBOURS), np.int64)
     segments, weights = np.full(shape, 255, np.int64), np.zeros(shape, np.float32)
     for place, row in enumerate(picked):
         filled = (place, slice(len(row)))

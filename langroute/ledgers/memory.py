@@ -10,6 +10,7 @@ from typing import NoReturn, Self
 from langroute.books import Amount, Balance, Entry, HoldRequest, Limits, Purpose
 from langroute.errors import LedgerError
 from langroute.ledgers.rules import (
+    PURPOSES,
     check_amount,
     check_limits,
     check_request,
@@ -83,19 +84,18 @@ class MemoryLedger:
             if taken is not None:
                 return taken.accounts[0].balance()
             accounts = tuple([self._account(scope) for scope in scopes])
-            for account in accounts:
-                if not account.admits(amount, purpose):
-                    raise self._refused(accounts, request)
+            if not all(account.admits(amount, purpose) for account in accounts):
+                raise self._refused(accounts, request)
             line = _Line(request, accounts)
-            self._lines[request.id] = line
             for account in accounts:
                 account.take(line)
+            self._lines[request.id] = line
             return accounts[0].balance()
 
     def settle(self, hold_id: str, amount: Amount, *, worst_case: bool = False, at: float) -> Entry:
         """Replace a hold by what was really used; see `langroute.protocols.Ledger.settle`."""
         self._own_process()
-        check_amount(amount, where=f"settlement of {hold_id}")
+        check_amount(amount, what="settlement of", hold_id=hold_id)
         with self._lock:
             line = self._lines.get(hold_id)
             if line is None:
@@ -191,7 +191,7 @@ class _Account:
         self.closed = False
         self.calls = 0
         self.reserves = limits.reserves
-        self.used: dict[Purpose, int] = {}
+        self.used = dict.fromkeys(PURPOSES, 0)
         self.lines: list[_Line] = []
         self.held_nano = self.held_input = self.held_output = self.held_retries = 0
         self.spent_nano = self.spent_input = self.spent_output = self.spent_retries = 0
@@ -211,7 +211,7 @@ class _Account:
             room = limits.nano_usd - self.spent_nano - self.held_nano
             for name, kept in self.reserves:
                 if name != purpose:
-                    room -= max(0, kept - self.used.get(name, 0))
+                    room -= max(0, kept - self.used[name])
             if nano > room:
                 return False
         return not (
@@ -227,7 +227,7 @@ class _Account:
         self.held_input += amount.input_tokens
         self.held_output += amount.output_tokens
         self.held_retries += amount.retries
-        self.used[purpose] = self.used.get(purpose, 0) + amount.nano_usd
+        self.used[purpose] += amount.nano_usd
         self.calls += 1
         self.lines.append(line)
 
@@ -260,7 +260,7 @@ class _Account:
                 output_tokens=self.held_output,
                 retries=self.held_retries,
             ),
-            used_nano=tuple(sorted([pair for pair in self.used.items() if pair[1]])),
+            used_nano=tuple([pair for pair in self.used.items() if pair[1]]),
             calls=self.calls,
             opened_at=self.opened_at,
             closed=self.closed,

@@ -7,13 +7,17 @@ told here, once for all of them.
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from typing import get_args
 
-from langroute.books import Amount, Balance, HoldRequest, Limits, Resource
+from langroute.books import Amount, Balance, HoldRequest, Limits, Purpose, Resource
 from langroute.errors import BudgetExceeded, ConfigError, LedgerError
 from langroute.money import dollars, format_dollars
 
 MOST = 2**62
 """No single number of the books is larger: two of them still fit the 64-bit integers of a database."""
+
+PURPOSES: tuple[Purpose, ...] = tuple(sorted(get_args(Purpose)))
+"""Every purpose, in the order in which `Balance.used_nano` tells them."""
 
 _RESOURCES: tuple[tuple[Resource, str], ...] = (
     ("dollars", "nano_usd"),
@@ -27,7 +31,7 @@ def check_limits(limits: Limits) -> None:
     """Refuse limits that no books can keep.
 
     Raises:
-        ConfigError: a limit is negative or beyond 64 bits, a purpose has two reserves, or reserves exceed the limit.
+        ConfigError: a limit is negative or beyond 64 bits, reserves exceed it, or a purpose has two or is unknown.
     """
     for _, name in _RESOURCES:
         limit = getattr(limits, name)
@@ -36,31 +40,33 @@ def check_limits(limits: Limits) -> None:
     if not limits.reserves:
         return
     kept = dict(limits.reserves)
-    if len(kept) < len(limits.reserves) or min(kept.values()) < 0:
-        raise ConfigError("must name each purpose once, with no negative amount", field="reserves")
+    if len(kept) < len(limits.reserves) or min(kept.values()) < 0 or not kept.keys() <= set(PURPOSES):
+        raise ConfigError(f"must name each of {', '.join(PURPOSES)} at most once, no amount negative", field="reserves")
     if limits.nano_usd is None or sum(kept.values()) > limits.nano_usd:
         raise ConfigError("a part can only be kept of a dollar limit that holds all reserves", field="reserves")
 
 
-def check_amount(amount: Amount, *, where: str) -> None:
+def check_amount(amount: Amount, *, what: str, hold_id: str) -> None:
     """Refuse amounts that would give budget back or overflow the books.
 
     Raises:
-        LedgerError: a number is negative or beyond 64 bits; names it and ``where`` it stood.
+        LedgerError: a number is negative or beyond 64 bits; names ``what`` of which hold it is.
     """
     nano, tokens_in, tokens_out, retries = amount.nano_usd, amount.input_tokens, amount.output_tokens, amount.retries
     if 0 <= nano <= MOST and 0 <= tokens_in <= MOST and 0 <= tokens_out <= MOST and 0 <= retries <= MOST:
         return
-    raise LedgerError(f"{where}: every number must be between 0 and {MOST}, got {amount}")
+    raise LedgerError(f"{what} {hold_id}: every number must be between 0 and {MOST}, got {amount}")
 
 
 def check_request(request: HoldRequest) -> tuple[str, ...]:
     """The scopes a hold takes from, each once.
 
     Raises:
-        LedgerError: no scope is named, or the amount cannot be booked.
+        LedgerError: no scope is named, the purpose is unknown, or the amount cannot be booked.
     """
-    check_amount(request.amount, where=f"hold {request.id}")
+    check_amount(request.amount, what="hold", hold_id=request.id)
+    if request.purpose not in PURPOSES:
+        raise LedgerError(f"hold {request.id}: unknown purpose {request.purpose!r}; use one of {', '.join(PURPOSES)}")
     scopes = request.scopes
     if len(scopes) == 1:
         return scopes

@@ -90,7 +90,7 @@ class SqliteLedger:
 
     def settle(self, hold_id: str, amount: Amount, *, worst_case: bool = False, at: float) -> Entry:
         """Replace a hold by what was really used; see `langroute.protocols.Ledger.settle`."""
-        check_amount(amount, where=f"settlement of {hold_id}")
+        check_amount(amount, what="settlement of", hold_id=hold_id)
         with self._database.write() as connection:
             rows = connection.execute(self._sql["find_hold"], {"id": hold_id}).fetchall()
             if not rows:

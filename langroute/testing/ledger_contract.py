@@ -9,8 +9,9 @@ Under pytest, parametrise over `LEDGER_CHECKS` for one result per check. Nothing
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
+from typing import cast
 
-from langroute.books import Amount, Balance, HoldRequest, Limits
+from langroute.books import Amount, Balance, HoldRequest, Limits, Purpose
 from langroute.errors import BudgetExceeded, ConfigError, LedgerError
 from langroute.protocols import Ledger
 from langroute.testing.ledger_moves import exceeds, expect, hold, latest, refuses, take
@@ -80,12 +81,15 @@ def refuses_what_is_unknown(ledger: Ledger) -> None:
 
 
 def refuses_nonsense(ledger: Ledger) -> None:
-    """Negative amounts and limits, and reserves above the limit, are refused: they would give budget away."""
+    """Negative amounts and limits, reserves above the limit and unknown purposes are refused."""
     refuses(ConfigError, lambda: ledger.open("episode:a", Limits(nano_usd=-1), at=0.0))
     refuses(ConfigError, lambda: ledger.open("episode:a", Limits(reserves=(("verification", 1),)), at=0.0))
     over = Limits(nano_usd=10, reserves=(("verification", 6), ("final_synthesis", 5)))
     refuses(ConfigError, lambda: ledger.open("episode:a", over, at=0.0))
     ledger.open("episode:a", Limits(nano_usd=100), at=0.0)
+    stranger = cast("Purpose", "entertainment")
+    refuses(LedgerError, lambda: hold(ledger, "h", 1, purpose=stranger))
+    refuses(ConfigError, lambda: ledger.open("episode:b", Limits(nano_usd=9, reserves=((stranger, 1),)), at=0.0))
     refuses(LedgerError, lambda: hold(ledger, "h", -1))
     hold(ledger, "h", 10)
     refuses(LedgerError, lambda: ledger.settle("h", Amount(output_tokens=-1), at=1.0))

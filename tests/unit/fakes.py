@@ -1,4 +1,4 @@
-"""What the tests of the core share: small arms, a scripted caller, a desk that counts acts, books that fail on demand."""
+"""What the tests of the core share: small arms, a scripted caller, a counting desk, books that fail on demand."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence

@@ -61,7 +61,7 @@ def test_round_trips() -> None:
     """A budget comes back from its fields, its JSON and its pickle."""
     assert Budget(**FULL.model_dump()) == FULL
     assert Budget.model_validate_json(FULL.model_dump_json()) == FULL
-    assert pickle.loads(pickle.dumps(FULL)) == FULL  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(FULL)) == FULL
 
 
 @pytest.mark.parametrize("field", FIELDS[:-1])
@@ -89,7 +89,9 @@ def test_text_is_told_to_lose_its_quotes() -> None:
 
 def test_an_unknown_field_is_answered_with_the_known_ones() -> None:
     """A misspelt field is named, with the fields there are."""
-    with pytest.raises(ConfigError, match=r"budget\.totl_dollars: unknown field; known fields are total_dollars") as caught:
+    with pytest.raises(
+        ConfigError, match=r"budget\.totl_dollars: unknown field; known fields are total_dollars"
+    ) as caught:
         Budget(totl_dollars=1)
     assert caught.value.field == "budget.totl_dollars"
 
@@ -97,7 +99,10 @@ def test_an_unknown_field_is_answered_with_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"total_dollars": 0.05, "reserve_for_verification": 0.03, "reserve_for_human_handoff": 0.03}, "lower a reserve"),
+        (
+            {"total_dollars": 0.05, "reserve_for_verification": 0.03, "reserve_for_human_handoff": 0.03},
+            "lower a reserve",
+        ),
         ({"reserve_for_verification": 0.03}, "reserves need total_dollars"),
         ({"max_seconds": 0}, r"budget\.max_seconds"),
         ({"max_input_tokens": 1.5}, r"budget\.max_input_tokens"),

@@ -80,7 +80,7 @@ class _Gate:
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("kind", [Look, Take, Close])
 async def test_cancelled_while_the_books_are_busy(kind: type[Act], late: bool) -> None:
-    """The act is finished all the same, then the cancellation goes on: no hold stays, and only a made call is booked."""
+    """The act is finished, then the cancellation goes on: no hold stays, and only a call that was made is booked."""
     bench = Bench(budget=BUDGET)
     gate = _Gate(bench, kind, late=late)
     caller = ScriptedCaller(good())
@@ -311,7 +311,7 @@ async def test_a_cancelled_reader_of_a_stream_settles() -> None:
 
     async def read() -> None:
         async for piece in bench.astream(Slow()):
-            seen.append(piece)
+            seen.append(piece)  # noqa: PERF401 - one by one, as it is cancelled in between
 
     task = asyncio.create_task(read())
     while not seen:

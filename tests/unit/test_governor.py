@@ -115,7 +115,12 @@ def test_reserves_open_for_their_purpose_only(arm: Arm, balance: Balance, purpos
             "needs 16 output tokens, 15 are left",
             "output_tokens",
         ),
-        ({"budget": _view(limit_nano=1, available_nano=1)}, {}, "its smallest worthwhile call may cost $0.00004", "dollars"),
+        (
+            {"budget": _view(limit_nano=1, available_nano=1)},
+            {},
+            "its smallest worthwhile call may cost $0.00004",
+            "dollars",
+        ),
     ],
 )
 def test_every_refusal_says_why(step: dict[str, Any], arm: dict[str, Any], said: str, short_of: str | None) -> None:
@@ -124,6 +129,15 @@ def test_every_refusal_says_why(step: dict[str, Any], arm: dict[str, Any], said:
     assert not told.allowed
     assert said in told.why_not
     assert told.short_of == short_of
+
+
+def test_the_smallest_of_all_limits_is_what_may_be_asked_for() -> None:
+    """Step, arm, tokens left and money left each lower the output limit."""
+    assert permit(a_step(output_cap=90), SMALL).output_limit == 90
+    assert permit(a_step(), replace(SMALL, max_output_tokens=80)).output_limit == 80
+    assert permit(a_step(budget=_view(output_tokens_left=70)), SMALL).output_limit == 70
+    worst = SMALL.price.worst_cost(input_tokens=800, output_tokens=60)
+    assert permit(a_step(budget=_view(limit_nano=worst, available_nano=worst)), SMALL).output_limit == 60
 
 
 def test_without_a_retry_the_last_retry_is_not_needed() -> None:

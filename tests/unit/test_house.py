@@ -123,6 +123,12 @@ def test_every_test_states_its_promise() -> None:
     assert silent == TESTS_WITHOUT_A_PROMISE
 
 
+def test_every_room_is_a_package() -> None:
+    """Every directory with code has an ``__init__.py``: without it, import contracts and type checkers pass it by."""
+    rooms = {path.parent for path in package_files()}
+    assert [name_of(room) for room in sorted(rooms) if not (room / "__init__.py").exists()] == []
+
+
 def test_no_file_is_a_drawer() -> None:
     """Files are nouns: none is called utils, helpers, managers, misc or common."""
     drawers = re.compile(r"(^|_)(utils?|helpers?|managers?|misc|common)$")

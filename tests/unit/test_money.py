@@ -52,7 +52,8 @@ def test_the_programs_decimal_context_changes_nothing(amount: Decimal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "nano"), [(0.1, 100_000_000), ("0.02", 20_000_000), (3, 3_000_000_000), (0, 0), (1e-9, 1), (0.3, 3 * 10**8)]
+    ("value", "nano"),
+    [(0.1, 100_000_000), ("0.02", 20_000_000), (3, 3_000_000_000), (0, 0), (1e-9, 1), (0.3, 3 * 10**8)],
 )
 def test_what_is_written_is_what_is_meant(value: Dollars, nano: int) -> None:
     """A float means the decimal number that it prints as."""
@@ -139,6 +140,15 @@ def test_a_tier_holds_for_the_whole_call_once_it_is_passed() -> None:
     assert price.cost(input_tokens=101, output_tokens=10) == 101 * 10_000 + 10 * 20_000
 
 
+def test_each_part_of_the_input_has_its_rate() -> None:
+    """Plain input, cache reads, cache writes and output are each billed at their own rate."""
+    price = Price(
+        input_per_million=3, output_per_million=15, cached_input_per_million="0.3", cache_write_per_million="3.75"
+    )
+    billed = price.cost(input_tokens=1000, output_tokens=10, cache_read_tokens=600, cache_write_tokens=300)
+    assert billed == 100 * 3000 + 600 * 300 + 300 * 3750 + 10 * 15_000
+
+
 def test_cost_rounds_up_once_after_summing() -> None:
     """Three parts of a third of a nano-dollar are one nano-dollar, not three."""
     price = Price(input_per_million="0.0003", output_per_million="0.0003", cached_input_per_million="0.0003")
@@ -155,8 +165,10 @@ def test_huge_numbers_stay_exact(scale: int, extra: int) -> None:
 
 def test_prices_survive_copies() -> None:
     """Pickled and copied price lists are equal to the first."""
-    price = Price(input_per_million=1, output_per_million=2, above=[(5, Price(input_per_million=3, output_per_million=4))])
-    assert pickle.loads(pickle.dumps(price)) == copy.deepcopy(price) == price  # noqa: S301 - our own bytes
+    price = Price(
+        input_per_million=1, output_per_million=2, above=[(5, Price(input_per_million=3, output_per_million=4))]
+    )
+    assert pickle.loads(pickle.dumps(price)) == copy.deepcopy(price) == price
 
 
 @pytest.mark.parametrize(

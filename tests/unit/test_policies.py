@@ -39,7 +39,9 @@ def _choose(
     return chooser.choose(a_step(), _estimates(rows), _ruling(price, rows, *barred))
 
 
-@pytest.mark.parametrize(("price", "arm"), [(0.0, "large"), (1_000.0, "large"), (10_000.0, "medium"), (50_000.0, "small")])
+@pytest.mark.parametrize(
+    ("price", "arm"), [(0.0, "large"), (1_000.0, "large"), (10_000.0, "medium"), (50_000.0, "small")]
+)
 def test_the_best_of_success_less_cost(price: float, arm: str) -> None:
     """As a dollar gets dearer the choice moves down the ladder, at the prices where utilities cross."""
     told = _choose(price)
@@ -122,7 +124,8 @@ def test_a_pinned_choice_is_explained_as_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "arm"), [("always-small", "small"), ("always-large", "large"), ("always:large", "large"), ("prior", "large")]
+    ("name", "arm"),
+    [("always-small", "small"), ("always-large", "large"), ("always:large", "large"), ("prior", "large")],
 )
 def test_policies_by_name(name: str, arm: str) -> None:
     """Each documented name is a policy; ``prior`` with a worthless dollar takes the best."""

@@ -40,7 +40,7 @@ def _chosen(arms: tuple[Arm, ...], kind: Kind, **trouble: int) -> str | None:
 
 @pools
 def test_a_calm_episode(arms: tuple[Arm, ...]) -> None:
-    """Planning starts strong; of execution, checks and the report each costs less than half of the dearest arm's price."""
+    """Planning starts strong; all other kinds go to an arm at less than half of the dearest one's price."""
     assert _chosen(arms, "control") == "large"
     for kind in KINDS[1:]:
         told = _deliberate(a_step(kind=kind), arms).decision

@@ -9,8 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from langroute.errors import JournalUnavailable
-from langroute.journal.row import ROW_VERSION, end_from_json, end_to_json, from_json, to_json
-from langroute.records import BudgetView, EpisodeEnd, Record, RoutingDecision, Ruling, Step
+from langroute.journal.row import (
+    ROW_VERSION,
+    end_from_json,
+    end_to_json,
+    from_json,
+    pool_from_json,
+    pool_to_json,
+    to_json,
+)
+from langroute.money import Price, Rates
+from langroute.records import BudgetView, EpisodeEnd, PoolSnapshot, Record, RoutingDecision, Ruling, Step
 
 _SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(max_size=8) | st.text(alphabet='\ud800\udfff\x00"\\é', max_size=3),
@@ -18,6 +27,14 @@ _SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     float: st.floats(allow_nan=False) | st.integers(-5, 5),
     bool: st.booleans(),
 }
+
+
+_rates = st.builds(Rates, **{field.name: st.integers(0, 2**40) for field in fields(Rates)})
+_SCALARS[Price] = st.recursive(
+    st.builds(Price.from_rates, _rates),
+    lambda inner: st.builds(Price.from_rates, _rates, st.lists(st.tuples(st.integers(0, 2**30), inner), max_size=2)),
+    max_leaves=3,
+)
 
 
 def _values(hint: Any) -> st.SearchStrategy[Any]:
@@ -42,6 +59,7 @@ def _instances(kind: Any) -> st.SearchStrategy[Any]:
 
 records: st.SearchStrategy[Record] = _instances(Record)
 ends: st.SearchStrategy[EpisodeEnd] = _instances(EpisodeEnd)
+pools: st.SearchStrategy[PoolSnapshot] = _instances(PoolSnapshot)
 
 RECORD = Record(
     id="r1",
@@ -54,7 +72,7 @@ RECORD = Record(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records)
 def test_a_record_comes_back_equal_and_its_bytes_too(record: Record) -> None:
     """Any record, infinities, large integers, broken text and all, survives the way through its row."""
@@ -72,6 +90,14 @@ def test_an_end_comes_back_equal(end: EpisodeEnd) -> None:
     """The end of an episode survives the way through its row."""
     assert end_from_json(end_to_json(end)) == end
     assert end_to_json(end_from_json(end_to_json(end))) == end_to_json(end)
+
+
+@settings(max_examples=30, deadline=None)
+@given(pools)
+def test_a_pool_comes_back_equal(pool: PoolSnapshot) -> None:
+    """Arms and their prices survive to the pico-dollar, tiers above a number of tokens included."""
+    assert pool_from_json(pool_to_json(pool)) == pool
+    assert pool_to_json(pool_from_json(pool_to_json(pool))) == pool_to_json(pool)
 
 
 def test_a_row_is_strict_json_in_declared_order_with_its_version() -> None:

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from langroute.books import Limits
 from langroute.errors import ConfigError, EpisodeNotFound, JournalUnavailable
 from langroute.journal import MemoryJournal, SqliteJournal, open_journal, to_json
 from langroute.ledgers import SqliteLedger
+from langroute.money import Price
 from langroute.protocols import Journal
-from langroute.records import BudgetView, EpisodeEnd, Record, RoutingDecision, Ruling, Step
+from langroute.records import Arm, BudgetView, EpisodeEnd, PoolSnapshot, Record, RoutingDecision, Ruling, Step
 
 NEVER_S = 3600.0  # an interval at which nothing is stored unless a test asks for it
 
@@ -93,6 +95,20 @@ def test_episodes_are_listed_newest_first(journal: Journal) -> None:
     assert journal.episodes() == ("b", "a", "c")
     journal.finish(EpisodeEnd(episode="c", at=0.0))
     assert journal.episodes(limit=2) == ("c", "b")
+
+
+def test_the_pool_of_an_episode_is_that_of_its_newest_record(journal: Journal) -> None:
+    """What an episode's newest record chose from is read back with its prices; nothing where it was never kept."""
+    long = Price(input_per_million=2, output_per_million=4)
+    price = Price(input_per_million=1, output_per_million=2, above=[(1_000, long)])
+    arm = Arm(name="small", model="gpt-5-nano", provider="openai", price=price)
+    journal.keep_pool(PoolSnapshot(id="p1", arms=()))
+    journal.keep_pool(PoolSnapshot(id="p2", arms=(arm,)))
+    journal.write(replace(record("r1"), pool="p1"))
+    journal.write(replace(record("r2"), pool="p2"))
+    journal.write(replace(record("r3", episode="b"), pool="never kept"))
+    assert journal.arms("a") == (arm,)
+    assert journal.arms("b") == ()
 
 
 def test_broken_text_is_kept(journal: Journal) -> None:
@@ -220,9 +236,11 @@ def test_a_record_that_cannot_be_stored_holds_up_no_other(
     stored: SqliteJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A record of what is no plain data is left out, with an error in the log; the rows behind it are kept."""
-    stored.write(record("r1", at=object()))  # type: ignore[arg-type]
-    stored.write(record("r2"))
-    assert [kept.id for kept in stored.records("a")] == ["r2"]
+    stored.write(replace(record("r1"), estimates=({"small"},)))
+    stored.write(record("r2", at=float("nan")))
+    stored.write(record("r3", at=10**400))
+    stored.write(record("r4"))
+    assert [kept.id for kept in stored.records("a")] == ["r2", "r4"]
     assert "cannot be kept in a journal" in caplog.text
 
 

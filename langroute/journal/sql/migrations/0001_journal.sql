@@ -3,7 +3,7 @@ CREATE TABLE journal_record (
     seq      INTEGER PRIMARY KEY,
     id       TEXT NOT NULL UNIQUE,
     episode  TEXT NOT NULL,
-    at       REAL NOT NULL,
+    at       REAL,
     body     TEXT NOT NULL
 );
 
