@@ -1,5 +1,6 @@
 # Everything a contributor needs, on a machine with only Python (3.11 to 3.13), make and a package index.
-# `make env` once (every target does it when needed), then `make check` before a commit. Options: ARGS="...", PYTHON=python3.12.
+# `make env` once (every target does it when needed), then `make check` before a commit.
+# Options: ARGS="...", WORKERS=n, PYTHON=python3.12.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,6 +8,8 @@ PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 EXAMPLES := $(wildcard examples)
 ARGS ?=
+# Two test processes, one file at a time each; WORKERS=0 runs the tests in one, for a debugger.
+WORKERS ?= 2
 
 # pyright would ask the index for newer versions of itself; node comes as a wheel (pyright[nodejs]), so nothing else is fetched.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -40,7 +43,7 @@ demo: env  ## The lab's agent on 100 tasks: always-small, always-large and route
 	$(BIN)/langroute demo $(ARGS)
 
 test: env  ## All tests. ARGS="-k name".
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 docs: env  ## Only the code in README, docs and docstrings.
 	$(PY) -m pytest tests/docs $(ARGS)

@@ -34,7 +34,7 @@ class Shape:
 
 SHAPES: dict[str, Shape] = {
     "lab-small": Shape(width=16, layers=2, heads=2, hidden=48),
-    "lab-medium": Shape(width=28, layers=2, heads=2, hidden=84),
+    "lab-medium": Shape(width=32, layers=2, heads=2, hidden=96),
     "lab-large": Shape(width=64, layers=3, heads=4, hidden=256),
 }
 

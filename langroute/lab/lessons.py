@@ -21,8 +21,8 @@ from langroute.lab.world import Task, sample_task
 
 TOOLS = (CALCULATOR_SCHEMA,)
 STEP_WEIGHTS = {"plan": 1.0, "work": 1.0, "check": 3.0, "report": 0.5, "repeat": 0.5}
-REPEAT_SHARE = 0.6
-RETRY_SHARE = 0.3
+REPEAT_SHARE = 0.15
+RETRY_SHARE = 0.12
 ALONE = 100
 """Segments numbered from here do not see the problem."""
 
@@ -138,7 +138,7 @@ def _failure(
     rng: random.Random, task: Task, step: str, results: Sequence[int], right: str
 ) -> tuple[agent.Message, ...]:
     """Return a made-up earlier attempt: mostly a wrong claim that was sent back, sometimes an unreadable call."""
-    wrong = right if rng.random() < 0.15 else wrong_expression(rng, task, step, results, right)
+    wrong = right if rng.random() < 0.1 else wrong_expression(rng, task, step, results, right)
     written = arguments(wrong)
     if rng.random() < 0.25:
         written = rng.choice((written[:-2], arguments(f"{wrong} *"), arguments(wrong.rsplit(" ", 1)[0]), ""))

@@ -26,7 +26,7 @@ from langroute.lab.network import Decoder
 from langroute.lab.rows import Rows, open_rows
 from langroute.lab.vocabulary import vocabulary_hash
 
-ROWS = 60_000
+ROWS = 32_000
 SORTED_TOGETHER = 32
 """Batches whose rows are sorted by length before they are cut, so that little is padded."""
 CHECKPOINT_STEPS = 250
@@ -44,9 +44,9 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    "lab-small": Recipe(steps=4000, batch=16, learning_rate=6e-3, seed=11),
-    "lab-medium": Recipe(steps=4000, batch=16, learning_rate=5e-3, seed=12),
-    "lab-large": Recipe(steps=7000, batch=16, learning_rate=3e-3, seed=13),
+    "lab-small": Recipe(steps=3000, batch=8, learning_rate=6e-3, seed=11),
+    "lab-medium": Recipe(steps=4000, batch=8, learning_rate=5e-3, seed=12),
+    "lab-large": Recipe(steps=6000, batch=8, learning_rate=3e-3, seed=13),
 }
 LANES = (("lab-large",), ("lab-small", "lab-medium"))
 """Models trained beside each other, and in each lane one after the other."""
