@@ -12,7 +12,7 @@ ROTARY_BASE = 50.0
 NEIGHBOURS = 6
 """How many tokens before it each token carries along."""
 
-PRICE_EXPONENT = 1.5
+PRICE_EXPONENT = 1.75
 DOLLARS_AT_100K = 4.0
 
 
@@ -33,8 +33,8 @@ class Shape:
 
 
 SHAPES: dict[str, Shape] = {
-    "lab-small": Shape(width=16, layers=2, heads=2, hidden=48),
-    "lab-medium": Shape(width=32, layers=2, heads=2, hidden=96),
+    "lab-small": Shape(width=28, layers=2, heads=2, hidden=84),
+    "lab-medium": Shape(width=40, layers=2, heads=4, hidden=120),
     "lab-large": Shape(width=64, layers=3, heads=4, hidden=256),
 }
 
@@ -51,7 +51,7 @@ class Rates:
 def rates_of(parameters: int) -> Rates:
     """Return the prices of a model of so many parameters.
 
-    Input costs `4 * (parameters / 100,000) ** 1.5` dollars per million tokens, rounded to whole tenths of a cent;
+    Input costs `4 * (parameters / 100,000) ** 1.75` dollars per million tokens, rounded to whole tenths of a cent;
     output costs four times and cached input a quarter of that.
     """
     price = round(DOLLARS_AT_100K * (parameters / 100_000) ** PRICE_EXPONENT * 250) / 250

@@ -44,8 +44,8 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    "lab-small": Recipe(steps=3000, batch=8, learning_rate=6e-3, seed=11),
-    "lab-medium": Recipe(steps=4000, batch=8, learning_rate=5e-3, seed=12),
+    "lab-small": Recipe(steps=4000, batch=8, learning_rate=5e-3, seed=11),
+    "lab-medium": Recipe(steps=4000, batch=8, learning_rate=4e-3, seed=12),
     "lab-large": Recipe(steps=6000, batch=8, learning_rate=3e-3, seed=13),
 }
 LANES = (("lab-large",), ("lab-small", "lab-medium"))
