@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langgraph.constants import END, START
@@ -56,7 +56,7 @@ def route_graph(builder: Builder, router: StepRouter, *, kinds: Mapping[str, Kin
         spec.metadata = _metadata(builder, name, spec, wanted.get(name))
         # A compiled graph as a node is left as it is: its own nodes find the episode of the run.
         if isinstance(spec.runnable, Runnable) and not isinstance(spec.runnable, EpisodeScope | PregelProtocol):
-            spec.runnable = EpisodeScope(cast("Runnable[Any, Any]", spec.runnable), router)
+            spec.runnable = EpisodeScope(spec.runnable, router)
     return builder
 
 
@@ -162,7 +162,7 @@ class EpisodeScope(RunnableLambda[Any, Any]):
         self._router = router
 
     @property
-    def deps(self) -> list[Runnable[Any, Any]]:  # type: ignore[override]
+    def deps(self) -> list[Runnable[Any, Any]]:
         """The node itself."""
         return [self.inner]
 

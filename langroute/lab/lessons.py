@@ -118,7 +118,9 @@ def _misread_line(rng: random.Random, task: Task, step: str) -> str:
     unit = rng.choice((1, *UNITS.values())) if rng.random() < 0.5 else UNITS.get(line.unit or "", 1)
     quantity = other.quantity if rng.random() < 0.3 else line.quantity
     price = other.price if rng.random() < 0.3 else line.price
-    factors = [quantity, unit, price] if rng.random() < 0.6 else [quantity, price] if rng.random() < 0.5 else [quantity, unit]
+    factors = (
+        [quantity, unit, price] if rng.random() < 0.6 else [quantity, price] if rng.random() < 0.5 else [quantity, unit]
+    )
     return " * ".join(str(factor) for index, factor in enumerate(factors) if factor != 1 or index != 1)
 
 

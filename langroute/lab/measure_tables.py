@@ -32,7 +32,16 @@ def model_table(measured: Measurement) -> Table:
 def policy_table(measured: Measurement) -> Table:
     """Return what each way of choosing models reached and cost."""
     table = Table(title="Who makes which call", title_justify="left")
-    headings = ("routing", "success", "dollars per 1,000 tasks", "of large", "with prompt cache", "of large", "calls", "retries")
+    headings = (
+        "routing",
+        "success",
+        "dollars per 1,000 tasks",
+        "of large",
+        "with prompt cache",
+        "of large",
+        "calls",
+        "retries",
+    )
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "routing" else "right")
     large = measured.policies[f"always {LARGE}"]

@@ -39,7 +39,11 @@ def test_foreign_messages_never_fail() -> None:
     messages = [
         {"role": "system", "content": "You are a helpful assistant."},
         {"role": "user", "content": [{"type": "text", "text": "pens"}, {"type": "image_url", "image_url": {}}, 3]},
-        {"role": "assistant", "content": None, "tool_calls": [{"id": "a", "function": {"name": "x", "arguments": "{"}}]},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "a", "function": {"name": "x", "arguments": "{"}}],
+        },
         {"role": "tool", "tool_call_id": "a", "content": 5},
         {"role": "stranger"},
     ]
