@@ -16,9 +16,7 @@ class House:
     def __init__(self, *, small: Any = None, large: Any = None, **options: Any) -> None:
         self.small = ScriptedModel(small or (lambda messages, kwargs: "small"), model_name="s-1")
         self.large = ScriptedModel(large or (lambda messages, kwargs: "large"), model_name="l-1")
-        self.pool = ModelPool(
-            {"small": self.small, "large": self.large}, prices={"small": SMALL, "large": LARGE}
-        )
+        self.pool = ModelPool({"small": self.small, "large": self.large}, prices={"small": SMALL, "large": LARGE})
         self.router = StepRouter(self.pool, **{"budget": Budget(total_dollars=1.0), **options})
         self.llm = RoutedChatModel(self.router)
 
