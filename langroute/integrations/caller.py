@@ -4,7 +4,7 @@ So there is one run per provider call, with the model's own name, cache, streami
 """
 
 from collections.abc import AsyncGenerator, Generator, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -19,6 +19,8 @@ from langroute.pool import ModelPool
 
 _NOSTREAM = "nostream"  # langgraph.constants.TAG_NOSTREAM, spelled out so that plain LangChain needs no LangGraph
 _MISFIT = (OutputParserException, ValidationError)
+# An answer cut off by its output limit before it fits its schema; known by name, so that no SDK has to be imported.
+_CUT_OFF = "LengthFinishReasonError"
 
 
 class Misfit:
@@ -55,11 +57,11 @@ class LangChainCaller:
         meter = CallMeter()
         try:
             value = self._target(act).invoke(self._request.prompt, self._config(act, meter), **self._options(act))
-        except _MISFIT as error:
-            return self._misfit(act, meter, error)
-        except BaseException:
+        except BaseException as error:
             act.usage = meter.usage
-            raise
+            if not _is_misfit(error):
+                raise
+            return meter.reply(Misfit(error), ("invalid_structure",))
         return self._done(act, meter, value)
 
     async def acall(self, act: Call) -> Reply:
@@ -68,11 +70,11 @@ class LangChainCaller:
         target = self._target(act)
         try:
             value = await target.ainvoke(self._request.prompt, self._config(act, meter), **self._options(act))
-        except _MISFIT as error:
-            return self._misfit(act, meter, error)
-        except BaseException:
+        except BaseException as error:
             act.usage = meter.usage
-            raise
+            if not _is_misfit(error):
+                raise
+            return meter.reply(Misfit(error), ("invalid_structure",))
         return self._done(act, meter, value)
 
     def stream(self, act: Call) -> Generator[Any, None, None]:
@@ -136,7 +138,10 @@ class LangChainCaller:
                 "langroute_record": act.record.id,
             },
         }
-        return merge_configs(self._request.config, own)
+        config = merge_configs(self._request.config, own)
+        if step.attempt:
+            config.pop("run_id", None)  # the first attempt had it, and each is a run of its own
+        return config
 
     def _options(self, act: Call) -> dict[str, Any]:
         if self._request.structure is not None:
@@ -144,7 +149,7 @@ class LangChainCaller:
         return {**self._request.options, **self._pool.output_limit_kwargs(act.arm.name, act.output_limit)}
 
     def _done(self, act: Call, meter: CallMeter, value: Any) -> Reply:
-        defects = list(form_defects(self._request, meter.message))
+        defects = list(form_defects(self._request, meter.message, meter.written.values()))
         if self._request.structure is not None and isinstance(value, dict) and value.get("parsing_error") is not None:
             defects.append("invalid_structure")
         reply = meter.reply(value, tuple(defects))
@@ -152,9 +157,9 @@ class LangChainCaller:
             self._reader.learn_answer(meter.message, model=act.arm.model, asked_with=len(self._request.messages))
         return reply
 
-    def _misfit(self, act: Call, meter: CallMeter, error: Exception) -> Reply:
-        act.usage = meter.usage
-        return meter.reply(Misfit(error), ("invalid_structure",))
+
+def _is_misfit(error: BaseException) -> TypeGuard[Exception]:
+    return isinstance(error, _MISFIT) or type(error).__name__ == _CUT_OFF
 
 
 def _chunk(message: AIMessage) -> AIMessageChunk:

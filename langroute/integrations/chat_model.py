@@ -2,25 +2,29 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables.config import ensure_config, merge_configs
 from langchain_core.tools import BaseTool
-from langchain_core.tracers._streaming import _StreamingCallbackHandler
+from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
 from pydantic import ConfigDict, PrivateAttr
 
 from langroute import drivers
+from langroute.errors import ConfigError
 from langroute.flow import Journey, journey
 from langroute.integrations.caller import LangChainCaller, answer
 from langroute.integrations.place import run_place
-from langroute.integrations.request import STRUCTURE, TOOLS, ModelCall, StepReader, Structure, model_call
+from langroute.integrations.request import STRUCTURE, TOOLS, BoundTool, ModelCall, StepReader, Structure, model_call
 from langroute.pool import ModelPool
 from langroute.router import StepRouter
+
+_OWN_FIELDS = frozenset({"name", "callbacks", "tags", "metadata", "verbose", "profile", "custom_get_token_ids"})
 
 
 class RoutedChatModel(BaseChatModel):
@@ -35,8 +39,12 @@ class RoutedChatModel(BaseChatModel):
 
     Args:
         router: decides, and keeps the books. Its pool must be a ``ModelPool``.
+        **kwargs: ``name``, and ``callbacks``, ``tags`` and ``metadata`` for every call. Whatever else a chat model can
+            be told (``cache``, ``rate_limiter``, ``disable_streaming``, ...) is set on the models of the pool.
 
     Raises:
+        ConfigError: by the constructor, for a setting that would have no effect; by a call, for an argument that would
+            make it dearer than its hold.
         BudgetExceeded: by a call whose worst case does not fit into what is left.
         NoArmAvailable: by a call that no arm can make.
     """
@@ -48,6 +56,7 @@ class RoutedChatModel(BaseChatModel):
     _langroute_routed: bool = PrivateAttr(default=True)
 
     def __init__(self, router: StepRouter, **kwargs: Any) -> None:
+        _refuse_without_effect(kwargs)
         fields: dict[str, Any] = {"router": router, "profile": _shared_profile(_pool(router)), **kwargs}
         super().__init__(**fields)
         self._reader = StepReader(router.config, _pool(router))
@@ -122,8 +131,8 @@ class RoutedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> LLMResult:
         """Route one call per prompt."""
-        config = _config(callbacks, tags, metadata, run_name)
-        answers = [self.invoke(prompt, _named(config, run_id), stop=stop, **kwargs) for prompt in messages]
+        pairs = zip(messages, _configs(len(messages), callbacks, tags, metadata, run_name, run_id), strict=True)
+        answers = [self.invoke(prompt, config, stop=stop, **kwargs) for prompt, config in pairs]
         return _result(answers)
 
     async def agenerate(
@@ -139,30 +148,59 @@ class RoutedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> LLMResult:
         """Route one call per prompt."""
-        config = _config(callbacks, tags, metadata, run_name)
-        answers = [await self.ainvoke(prompt, _named(config, run_id), stop=stop, **kwargs) for prompt in messages]
+        pairs = zip(messages, _configs(len(messages), callbacks, tags, metadata, run_name, run_id), strict=True)
+        answers = [await self.ainvoke(prompt, config, stop=stop, **kwargs) for prompt, config in pairs]
         return _result(answers)
+
+    # Only LangChain's own machinery comes below, such as `stream_events(version="v3")`, with a run of its own around
+    # the call: that run reports to the callbacks, and the call must not do so again.
 
     def _generate(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        # Only LangChain's own machinery comes here, with a run of its own around the call: that run reports the usage.
-        message = self.invoke(messages, {"callbacks": []}, stop=stop, **kwargs)
+        call = self._call(messages, _quiet(run_manager), stop, kwargs, own=False)
+        message = answer(drivers.run(self._journey(call), self.router, self._caller(call)))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _agenerate(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        message = await self.ainvoke(messages, {"callbacks": []}, stop=stop, **kwargs)
+        call = self._call(messages, _quiet(run_manager), stop, kwargs, own=False)
+        message = answer(await drivers.arun(self._journey(call), self.router, self._caller(call)))
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        call = self._call(messages, _quiet(run_manager), stop, kwargs, own=False)
+        for piece in drivers.stream(self._journey(call, streams=True), self.router, self._caller(call)):
+            yield ChatGenerationChunk(message=piece)
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        call = self._call(messages, _quiet(run_manager), stop, kwargs, own=False)
+        async with aclosing(
+            drivers.astream(self._journey(call, streams=True), self.router, self._caller(call))
+        ) as pieces:
+            async for piece in pieces:
+                yield ChatGenerationChunk(message=piece)
 
     # -- binding: kept with the call, and bound again on the chosen model ---------------------------------------------
 
@@ -175,13 +213,32 @@ class RoutedChatModel(BaseChatModel):
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Bind tools; they are bound to whichever model is chosen when the call is made."""
         choice = {} if tool_choice is None else {"tool_choice": tool_choice}
-        return self.bind(**{TOOLS: list(tools)}, **choice, **kwargs)
+        return self.bind(**{TOOLS: [BoundTool(tool) for tool in tools]}, **choice, **kwargs)
 
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
         """Demand a schema; the chosen model's own strategy for structured output is used when the call is made."""
         return self.bind(**{STRUCTURE: Structure(schema=schema, include_raw=include_raw, options=kwargs)})
+
+    # -- counting: as the pool's models count ----------------------------------------------------------------------
+
+    def get_num_tokens(self, text: str) -> int:
+        """Tokens of a text: the most that any model of the pool counts."""
+        if self.custom_get_token_ids is not None:
+            return super().get_num_tokens(text)
+        return max(_pool(self.router).model(arm.name).get_num_tokens(text) for arm in self.router.pool.arms)
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
+        """Tokens of messages: the most that any model of the pool counts, by its counter where it was given one."""
+        pool, counts = _pool(self.router), []
+        for arm in pool.arms:
+            counter = pool.token_counter(arm.name)
+            if counter is not None:
+                counts.append(counter(messages, tuple(BoundTool(tool) for tool in tools or ())))
+            else:
+                counts.append(pool.model(arm.name).get_num_tokens_from_messages(messages, tools))
+        return max(counts)
 
     # -- what it says of itself ----------------------------------------------------------------------------------
 
@@ -196,11 +253,27 @@ class RoutedChatModel(BaseChatModel):
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _call(
-        self, prompt: LanguageModelInput, config: RunnableConfig | None, stop: list[str] | None, kwargs: dict[str, Any]
+        self,
+        prompt: LanguageModelInput,
+        config: RunnableConfig | None,
+        stop: list[str] | None,
+        kwargs: dict[str, Any],
+        *,
+        own: bool = True,
     ) -> ModelCall:
         options = dict(kwargs) if stop is None else {**kwargs, "stop": stop}
         messages = self._convert_input(prompt).to_messages()
-        return model_call(prompt=prompt, messages=messages, config=ensure_config(config), options=options)
+        given = ensure_config(config)
+        return model_call(
+            prompt=prompt, messages=messages, config=self._with_own(given) if own else given, options=options
+        )
+
+    def _with_own(self, config: RunnableConfig) -> RunnableConfig:
+        """A config with this model's own callbacks, tags and metadata; where both say something, the config wins."""
+        own = RunnableConfig(tags=self.tags or [], metadata=self.metadata or {})
+        merged = merge_configs(own, config)
+        # Added to the callbacks in force, not these to them: those know the run around the call.
+        return merged if self.callbacks is None else merge_configs(merged, RunnableConfig(callbacks=self.callbacks))
 
     def _journey(self, call: ModelCall, *, streams: bool = False) -> Journey:
         gate = self.router.config.gate_streams or not (streams or _is_watched(call.config))
@@ -223,20 +296,38 @@ def _is_watched(config: RunnableConfig) -> bool:
     """Whether somebody watches the tokens of this run, so that a whole call is streamed underneath."""
     callbacks = config.get("callbacks")
     handlers = callbacks if isinstance(callbacks, list) else getattr(callbacks, "handlers", ())
-    return any(isinstance(handler, _StreamingCallbackHandler) for handler in handlers)
+    return any(isinstance(handler, _StreamingCallbackHandler | _V2StreamingCallbackHandler) for handler in handlers)
 
 
-def _config(
-    callbacks: Callbacks, tags: list[str] | None, metadata: dict[str, Any] | None, run_name: str | None
-) -> RunnableConfig:
+def _quiet(run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> RunnableConfig:
+    """A config without callbacks, that still says where the call stands."""
+    return RunnableConfig(callbacks=[], metadata={} if run_manager is None else dict(run_manager.metadata))
+
+
+def _refuse_without_effect(settings: Mapping[str, Any]) -> None:
+    for name, value in settings.items():
+        known = BaseChatModel.model_fields.get(name)
+        if name in _OWN_FIELDS or (known is not None and value == known.default):
+            continue
+        raise ConfigError(
+            "has no effect here, since the chosen model makes the call; set it on the models of the pool", field=name
+        )
+
+
+def _configs(
+    count: int,
+    callbacks: Callbacks,
+    tags: list[str] | None,
+    metadata: dict[str, Any] | None,
+    run_name: str | None,
+    run_id: uuid.UUID | None,
+) -> list[RunnableConfig]:
+    """One config per prompt; as elsewhere in LangChain, the id given is that of the first run."""
     config = RunnableConfig(callbacks=callbacks, tags=tags or [], metadata=metadata or {})
     if run_name is not None:
         config["run_name"] = run_name
-    return config
-
-
-def _named(config: RunnableConfig, run_id: uuid.UUID | None) -> RunnableConfig:
-    return config if run_id is None else RunnableConfig(**{**config, "run_id": run_id})
+    first = config if run_id is None else RunnableConfig(**{**config, "run_id": run_id})
+    return [first if index == 0 else config for index in range(count)]
 
 
 def _result(answers: Sequence[AIMessage]) -> LLMResult:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langgraph._internal._runnable import RunnableCallable
 from langgraph.constants import END, START
 from langgraph.graph import StateGraph
 from langgraph.pregel.protocol import PregelProtocol
@@ -160,6 +161,12 @@ class EpisodeScope(RunnableLambda[Any, Any]):
         super().__init__(inner.invoke, inner.ainvoke, name=getattr(inner, "name", None))
         self.inner = inner
         self._router = router
+        # LangGraph's node cache keeps results under the name of a node's function; without one, all nodes of a name
+        # share them, whatever graph they stand in.
+        called = getattr(inner, "func", None) if isinstance(inner, RunnableCallable) else inner
+        for name in ("__module__", "__qualname__"):
+            if isinstance(known := getattr(called, name, None), str):
+                setattr(self, name, known)
 
     @property
     def deps(self) -> list[Runnable[Any, Any]]:

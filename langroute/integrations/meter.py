@@ -21,6 +21,7 @@ class CallMeter(BaseCallbackHandler):
     Attributes:
         message: the answer as the provider gave it; None until the call has ended.
         runs: provider calls seen; one for a call that was delegated properly.
+        written: arguments of tool calls as the model wrote them, by their place in the answer; empty unless streamed.
     """
 
     run_inline = True
@@ -29,6 +30,14 @@ class CallMeter(BaseCallbackHandler):
         super().__init__()
         self.message: AIMessage | None = None
         self.runs = 0
+        self.written: dict[str, str] = {}
+
+    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Keep what is written of tool calls, before LangChain mends it."""
+        message = getattr(kwargs.get("chunk"), "message", None)
+        for piece in getattr(message, "tool_call_chunks", None) or ():
+            place = str(piece.get("index"))
+            self.written[place] = self.written.get(place, "") + (piece.get("args") or "")
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:  # noqa: ARG002
         """Keep the answer of the call that ended."""
@@ -49,7 +58,7 @@ class CallMeter(BaseCallbackHandler):
     @property
     def usage(self) -> Usage | None:
         """Tokens of the call, if the provider reported them."""
-        return None if self.message is None else usage_of(self.message)
+        return None if self.message is None else usage_of(self.message) or _usage_in_body(self.message)
 
     def reply(self, value: Any, defects: tuple[str, ...]) -> Reply:
         """All that is known of the call, around its answer."""
@@ -66,9 +75,12 @@ class CallMeter(BaseCallbackHandler):
 def usage_of(message: AIMessage) -> Usage | None:
     """Tokens a message reports; None when it reports none.
 
-    A report without any input token is no report: every call has input.
+    A report without any input token is no report: every call has input. An answer out of LangChain's own cache repeats
+    the report of the call it was kept from, marked with a cost of zero: nobody was asked, so nothing was used.
     """
     reported = message.usage_metadata
+    if reported and reported.get("total_cost") == 0:
+        return Usage(input_tokens=0, output_tokens=0)
     if not reported or not reported.get("input_tokens"):
         return None
     came_in = reported.get("input_token_details") or {}
@@ -80,6 +92,19 @@ def usage_of(message: AIMessage) -> Usage | None:
         cache_write_tokens=came_in.get("cache_creation") or 0,
         reasoning_tokens=went_out.get("reasoning") or 0,
     )
+
+
+def _usage_in_body(message: AIMessage) -> Usage | None:
+    """Tokens in the raw answer that LangChain keeps where an SDK failed to make the answer fit its schema."""
+    body = message.response_metadata.get("body")
+    reported = body.get("usage") if isinstance(body, Mapping) else None
+    if not isinstance(reported, Mapping):
+        return None
+    came_in, went_out = reported.get("prompt_tokens"), reported.get("completion_tokens")
+    if not isinstance(came_in, int) or not isinstance(went_out, int) or came_in < 1:
+        return None
+    cached = (reported.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    return Usage(input_tokens=came_in, output_tokens=went_out, cache_read_tokens=cached)
 
 
 def served_by(message: AIMessage) -> str:

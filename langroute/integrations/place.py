@@ -1,6 +1,6 @@
 """Where a call stands: its node, its kind and its episode, read from the config that LangChain passes along."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,8 +92,9 @@ def _resumes(metadata: Mapping[str, Any], configurable: Mapping[str, Any], confi
 
     LangGraph tells so in the first superstep only. Later, its counts tell: a fresh run writes its input as superstep
     ``base`` and runs its first nodes in ``base + 2``; a resumed one runs them in ``base``. From ``base + 2`` on, the
-    thread's newest input checkpoint tells. Where the checkpointer cannot be asked here (async only), a first superstep
-    is taken to be fresh and a later one to resume, so that a budget is rather kept too long than granted twice.
+    thread's newest input checkpoint tells; so it does in ``base + 1`` of an ``@entrypoint``, which a fresh run starts
+    one superstep sooner. Where the checkpointer cannot be asked here (async only), a first superstep of nodes is taken
+    to be fresh and a later one to resume, so that a budget is rather kept too long than granted twice.
     """
     if configurable.get(_RESUMING):
         return True
@@ -101,13 +102,21 @@ def _resumes(metadata: Mapping[str, Any], configurable: Mapping[str, Any], confi
     base = _base(configurable, config, step)
     if base is None or not isinstance(step, int):
         return False
-    if step <= base + 1:
+    first = base + 1 if _in_entrypoint(metadata) else base + 2
+    if step < first:
         return True
     saver = configurable.get(_CHECKPOINTER)
     if saver is None:
         return False
     last = _last_input_step(saver, str(metadata.get("thread_id") or ""))
-    return step > base + 2 if last is None else last != base
+    return step > base + 2 or first == base + 1 if last is None else last != base
+
+
+def _in_entrypoint(metadata: Mapping[str, Any]) -> bool:
+    """Whether a call may stand in an ``@entrypoint``: the input itself started it, or a function called it as a task."""
+    path: Sequence[object] = metadata.get("langgraph_path") or ()
+    called = len(path) > 1 and isinstance(path[1], tuple)
+    return called or tuple(metadata.get("langgraph_triggers") or ()) == ("__start__",)
 
 
 def _base(configurable: Mapping[str, Any], config: RunnableConfig, step: object) -> int | None:
@@ -142,7 +151,7 @@ def _graph_attempt(config: RunnableConfig) -> int:
 def _tagged_attempt(config: RunnableConfig) -> int:
     """Attempts before this one that ``.with_retry()`` made; it tags them ``retry:attempt:N``."""
     for tag in config.get("tags") or ():
-        head, _, number = tag.rpartition(":")
+        head, _, number = str(tag).rpartition(":")
         if head == "retry:attempt" and number.isdigit():
             return max(0, int(number) - 1)
     return 0

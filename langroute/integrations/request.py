@@ -2,7 +2,7 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langroute.books import Purpose
 from langroute.config import RouterConfig
-from langroute.errors import ConfigError
+from langroute.integrations.options import json_bytes, refuse_hidden_costs, take_output_limit, text_bytes
 from langroute.integrations.place import NodePlace, node_place
 from langroute.pool import ModelPool
 from langroute.records import BudgetView, Kind, Step
@@ -22,9 +22,22 @@ from langroute.steps.classify import classify_node
 
 TOOLS = "tools"
 STRUCTURE = "langroute_structure"
-_BIND_KEYS = ("tool_choice", "strict", "parallel_tool_calls")
+_FORMAT = "response_format"
+# Arguments of some models' own `bind_tools`, which has to see them: there they also change how tools are described.
+_BIND_KEYS = ("tool_choice", "strict", "parallel_tool_calls", _FORMAT)
 _MOST_ANSWERS = 10_000
-_LIMIT_KEYS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
+
+
+class BoundTool(dict[str, Any]):
+    """A tool as it is sent, which is what those look at who inspect a binding, with the tool it was made from.
+
+    Attributes:
+        original: the tool as the user gave it; bound again on the chosen model.
+    """
+
+    def __init__(self, original: Any) -> None:
+        super().__init__(_schema(original))
+        self.original = original
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +81,17 @@ class ModelCall:
     @cached_property
     def schema_bytes(self) -> int:
         """UTF-8 bytes of everything bound to the call."""
-        size = sum(len(json.dumps(schema, default=repr)) for schema in self.tool_schemas)
+        size = sum(json_bytes(schema) for schema in self.tool_schemas)
+        size += text_bytes(self.options) + text_bytes(self.tool_options)
         if self.structure is not None:
             # Some providers are sent the schema both as a tool and as a format.
-            size += 2 * len(json.dumps(_schema(self.structure.schema), default=repr))
+            size += 2 * json_bytes(_schema(self.structure.schema)) + text_bytes(self.structure.options)
         return size
+
+    @property
+    def needs_structure(self) -> bool:
+        """Whether the answer must fit a schema or a format."""
+        return self.structure is not None or bool(self.options.get(_FORMAT) or self.tool_options.get(_FORMAT))
 
 
 def model_call(
@@ -81,22 +100,26 @@ def model_call(
     """A call from the keyword arguments it was made with.
 
     Raises:
-        ConfigError: an argument would make the provider bill several answers, which no hold covers.
+        ConfigError: an argument would make the call dearer than its hold, or is no possible limit.
     """
-    if (options.get("n") or 1) != 1:
-        raise ConfigError("several answers per call are billed each; make one routed call per answer", field="n")
     rest = dict(options)
-    tools = rest.pop(TOOLS, None) or ()
-    limits = [limit for key in _LIMIT_KEYS if (limit := rest.pop(key, None)) is not None]
+    structure: Structure | None = rest.pop(STRUCTURE, None)
+    refuse_hidden_costs(rest)
+    if structure is not None:
+        refuse_hidden_costs(structure.options)
+    tools = tuple(tool.original if isinstance(tool, BoundTool) else tool for tool in rest.pop(TOOLS, None) or ())
+    binding = {key: rest.pop(key) for key in _BIND_KEYS if key in rest}
+    if not tools and structure is None and binding.get(_FORMAT) is not None:
+        rest[_FORMAT] = binding[_FORMAT]
     return ModelCall(
         prompt=prompt,
         messages=messages,
         config=config,
-        tools=tuple(tools),
-        tool_options={key: rest.pop(key) for key in _BIND_KEYS if key in rest} if tools else {},
-        structure=rest.pop(STRUCTURE, None),
+        tools=tools,
+        tool_options=binding if tools else {},
+        structure=structure,
+        output_limit=take_output_limit(rest),
         options=rest,
-        output_limit=min(limits) if limits else None,
     )
 
 
@@ -144,7 +167,7 @@ class StepReader:
             arm_bounds=tuple(bounds.items()),
             output_cap=call.output_limit or self._config.output_cap(kind),
             needs_tools=bool(call.tools),
-            needs_structure=call.structure is not None,
+            needs_structure=call.needs_structure,
             pinned=place.arm,
         )
 
@@ -188,8 +211,15 @@ def default_purpose(kind: Kind) -> Purpose:
     return "verification" if kind == "verification" else "general"
 
 
-def form_defects(call: ModelCall, message: AIMessage | None) -> tuple[str, ...]:
-    """What is malformed about an answer: its tool calls, against the tools that were bound."""
+def form_defects(call: ModelCall, message: AIMessage | None, written: Iterable[str] = ()) -> tuple[str, ...]:
+    """What is malformed about an answer: its tool calls, against the tools that were bound.
+
+    Args:
+        call: the call that was made.
+        message: its answer; None when none came.
+        written: arguments of tool calls as the model wrote them, where they came in pieces. LangChain completes
+            broken JSON while it streams, so that the message no longer shows what was wrong.
+    """
     if message is None or not call.tools:
         return ()
     required = {
@@ -197,13 +227,21 @@ def form_defects(call: ModelCall, message: AIMessage | None) -> tuple[str, ...]:
         for schema in call.tool_schemas
         if "function" in schema
     }
-    defects = ["invalid_tool_call"] * bool(message.invalid_tool_calls)
+    defects = ["invalid_tool_call"] * (bool(message.invalid_tool_calls) or not all(map(_is_object, written)))
     if len(required) == len(call.tool_schemas):
         defects += ["unknown_tool"] * any(made["name"] not in required for made in message.tool_calls)
         defects += ["invalid_arguments"] * any(
             not required.get(made["name"], set()) <= set(made["args"]) for made in message.tool_calls
         )
     return tuple(defects)
+
+
+def _is_object(text: str) -> bool:
+    """Whether a text is a JSON object, or nothing at all, as some models write for "no arguments"."""
+    try:
+        return not text.strip() or isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 def _schema(tool: Any) -> Mapping[str, Any]:

@@ -108,7 +108,7 @@ def spelled(calls: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 def facts(problem: str, step: str, results: Sequence[int]) -> str:
     """Return the words of the problem that a step is about: the lines a checker needs beside the claim."""
-    wanted = step.split()[-1]
+    wanted = step.rsplit(maxsplit=1)[-1]
     if wanted == "sum":
         return " , ".join(map(str, results))
     parts = [part.strip() for part in re.split(r"[:,.]", problem)]

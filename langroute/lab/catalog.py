@@ -12,8 +12,8 @@ ROTARY_BASE = 50.0
 NEIGHBOURS = 6
 """How many tokens before it each token carries along."""
 
-PRICE_EXPONENT = 1.75
-DOLLARS_AT_100K = 4.0
+PRICE_EXPONENT = 1.8
+DOLLARS_AT_100K = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +27,14 @@ class Shape:
 
     @property
     def parameters(self) -> int:
-        """Trained numbers: embeddings (shared with the output), the mixing of neighbours, and per layer attention, feed-forward and two norms."""
+        """Trained numbers: embeddings (the output shares them), neighbours, and the layers with their norms."""
         layer = 4 * self.width**2 + 2 * self.width * self.hidden + 2 * self.width
         return (len(WORDS) + NEIGHBOURS * self.width) * self.width + self.layers * layer + self.width
 
 
 SHAPES: dict[str, Shape] = {
-    "lab-small": Shape(width=28, layers=2, heads=2, hidden=84),
-    "lab-medium": Shape(width=40, layers=2, heads=4, hidden=120),
+    "lab-small": Shape(width=32, layers=2, heads=2, hidden=96),
+    "lab-medium": Shape(width=44, layers=2, heads=2, hidden=132),
     "lab-large": Shape(width=64, layers=3, heads=4, hidden=256),
 }
 
@@ -51,7 +51,7 @@ class Rates:
 def rates_of(parameters: int) -> Rates:
     """Return the prices of a model of so many parameters.
 
-    Input costs `4 * (parameters / 100,000) ** 1.75` dollars per million tokens, rounded to whole tenths of a cent;
+    Input costs `3 * (parameters / 100,000) ** 1.8` dollars per million tokens, rounded to whole tenths of a cent;
     output costs four times and cached input a quarter of that.
     """
     price = round(DOLLARS_AT_100K * (parameters / 100_000) ** PRICE_EXPONENT * 250) / 250

@@ -12,9 +12,11 @@ from typing import Any
 
 from langroute.books import Balance
 from langroute.budget import Budget
+from langroute.config import RouterConfig
 from langroute.errors import BudgetExceeded, ConfigError
 from langroute.integrations.chat_model import RoutedChatModel
 from langroute.integrations.graph import route_graph
+from langroute.lab.agent import MAX_TOKENS, STEP_KINDS
 from langroute.lab.counting import count_tokens
 from langroute.lab.demo_result import DemoResult, PolicyResult, TaskRun
 from langroute.lab.graph import build_graph
@@ -27,6 +29,9 @@ from langroute.router import StepRouter
 
 FIRST_SEED = 10_000_000
 """Tasks of the demonstration are drawn from seeds that training never used."""
+
+CONFIG = RouterConfig(output_caps={STEP_KINDS[step]: cap for step, cap in MAX_TOKENS.items()})
+"""Output limits that any right reply of the lab's agent keeps, so that no hold is larger than it must be."""
 
 Progress = Callable[[str, int], None]
 
@@ -162,9 +167,9 @@ def _overspent(balance: Balance) -> bool:
 def routers(pool: ModelPool, *, budget: Budget, store: str) -> Iterator[dict[str, StepRouter]]:
     """A router per policy over one pool and one store; released afterwards."""
     made = {
-        "always-small": StepRouter(pool, policy="always-small", acceptance=(), store=store),
-        "always-large": StepRouter(pool, policy="always-large", acceptance=(), store=store),
-        "routed": StepRouter(pool, budget=budget, store=store),
+        "always-small": StepRouter(pool, policy="always-small", acceptance=(), store=store, config=CONFIG),
+        "always-large": StepRouter(pool, policy="always-large", acceptance=(), store=store, config=CONFIG),
+        "routed": StepRouter(pool, budget=budget, store=store, config=CONFIG),
     }
     try:
         yield made

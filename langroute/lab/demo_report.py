@@ -28,11 +28,11 @@ def demo_report(
 
 
 def _table(result: DemoResult) -> Table:
-    table = Table(title=f"{result.tasks} tasks, each under every policy (95% intervals)", title_justify="left")
+    title = f"{result.tasks} tasks, each under every policy (95% intervals)"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("policy")
-    table.add_column("success", justify="right")
-    table.add_column("dollars a task", justify="right")
-    table.add_column("calls a task", justify="right")
+    for heading in ("success", "dollars a task", "calls"):
+        table.add_column(heading, justify="right")
     for name, policy in result.policies.items():
         table.add_row(name, _success(policy), _cost(policy), f"{policy.steps:.1f}")
     return table
@@ -40,12 +40,12 @@ def _table(result: DemoResult) -> Table:
 
 def _success(policy: PolicyResult) -> str:
     low, high = policy.success_interval
-    return f"{policy.success:.1%} [{low:.1%}, {high:.1%}]"
+    return f"{policy.success:.1%} {_span((low, high))}"
 
 
 def _cost(policy: PolicyResult) -> str:
     low, high = policy.dollars_interval
-    return f"${policy.dollars_per_task:.6f} [{low:.6f}, {high:.6f}]"
+    return f"${policy.dollars_per_task:.5f} [{low:.5f}, {high:.5f}]"
 
 
 def _findings(result: DemoResult) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from langroute.errors import ConfigError
-from langroute.lab.catalog import CONTEXT_WINDOW, MODEL_NAMES, SHAPES, Rates, Shape, rates_of
+from langroute.lab.catalog import CONTEXT_WINDOW, MODEL_NAMES, Rates, Shape, rates_of
 from langroute.lab.chat import Reply, decode_reply, encode_chat
 from langroute.lab.forward import Cache, Weights, run
 from langroute.lab.vocabulary import END, PAD, decode_text, token_text, vocabulary_hash
@@ -119,7 +119,7 @@ class LabModel:
         self, prompt: Sequence[int], *, max_tokens: int, temperature: float = 0.0, seed: int | None = None
     ) -> Completion:
         """Return the reply that `stream` yields, with the reason it ended."""
-        tokens = []
+        tokens: list[TokenOut] = []
         for out in self._tokens(prompt, max_tokens=max_tokens, temperature=temperature, seed=seed):
             if out.token == END:
                 return Completion(tuple(tokens), "stop")

@@ -20,7 +20,11 @@ _HIDDEN = np.float32(-1e9)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """Weights of one layer; the norms' gains are folded into the matrices after them."""
+    """Weights of one layer; the norms' gains are folded into the matrices after them.
+
+    `qkv` also gives, after queries, keys and values, the queries and keys with the two halves of what rotates swapped:
+    rotating is then one sum.
+    """
 
     qkv: Floats
     out: Floats
@@ -52,12 +56,14 @@ class Weights:
             raise ConfigError(f"the weights hold {count} numbers, the shape has {shape.parameters}", field="weights")
         full = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
         scale = np.float32((shape.width // shape.heads) ** -0.5)
+        partners = _partners(shape)
         layers = []
         for index in range(shape.layers):
             part = {key.split(".")[-1]: value for key, value in full.items() if key.startswith(f"layers.{index}.")}
             qkv = part["norm1"][:, None] * part["qkv"]
             qkv[:, : shape.width] *= scale
-            layers.append(Layer(qkv, part["out"], part["norm2"][:, None] * part["up"], part["down"]))
+            turned = qkv[:, : 2 * shape.width][:, partners]
+            layers.append(Layer(np.concatenate((qkv, turned), axis=1), part["out"], part["norm2"][:, None] * part["up"], part["down"]))
         cos, sin = _rotary_tables(shape.width // shape.heads)
         unembed = np.ascontiguousarray(full["norm"][:, None] * full["embed"].T)
         return cls(shape, full["embed"], full["embed"] @ full["before"], unembed, tuple(layers), cos, sin)
@@ -115,7 +121,7 @@ def run(weights: Weights, tokens: npt.NDArray[np.int64], cache: Cache) -> Floats
     return np.asarray(_norm(x[:, -1]) @ weights.unembed, np.float32)
 
 
-def _attend(  # noqa: PLR0913 - the loop above unrolled by one level
+def _attend(
     shape: Shape,
     layer: Layer,
     x: Floats,
@@ -130,11 +136,11 @@ def _attend(  # noqa: PLR0913 - the loop above unrolled by one level
     """Return the stream after attention; with `only_last`, just its last place, for the others are not needed."""
     batch, time, width = x.shape
     start, end = span
-    qkv = (_norm(x) @ layer.qkv).reshape(batch, time, 3, shape.heads, width // shape.heads).transpose(2, 0, 3, 1, 4)
-    turned = _rotate(qkv[:2], *rotary)
-    cache.keys[index, :, :, start:end] = turned[1]
+    qkv = (_norm(x) @ layer.qkv).reshape(batch, time, 5, shape.heads, width // shape.heads).transpose(2, 0, 3, 1, 4)
+    cos, sin = rotary
+    queries, keys = qkv[:2] * cos + qkv[3:] * sin
+    cache.keys[index, :, :, start:end] = keys
     cache.values[index, :, :, start:end] = qkv[2]
-    queries = turned[0]
     if only_last and time > 1:
         queries, x, time = queries[:, :, -1:], x[:, -1:], 1
         mask = mask[..., -1:, :] if mask is not None else None
@@ -152,14 +158,20 @@ def _norm(x: Floats) -> Floats:
     return np.asarray(x / np.sqrt(mean_square + _EPSILON), np.float32)
 
 
+def _partners(shape: Shape) -> npt.NDArray[np.intp]:
+    """Return, for each column of queries and keys, the column that it is rotated with (its own where nothing turns)."""
+    head = shape.width // shape.heads
+    pairs = head // 4
+    within = np.concatenate((np.arange(pairs, 2 * pairs), np.arange(pairs), np.arange(2 * pairs, head)))
+    return (np.arange(0, 2 * shape.width, head)[:, None] + within).ravel()
+
+
 def _rotary_tables(head: int) -> tuple[Floats, Floats]:
+    """Return the factors of a head's columns and of their partners, (positions, head)."""
     pairs = head // 4
     # Padding shifts positions, by less than another window.
     angles = np.arange(2 * CONTEXT_WINDOW)[:, None] * ROTARY_BASE ** (-np.arange(pairs) / pairs)
-    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
-
-
-def _rotate(x: Floats, cos: Floats, sin: Floats) -> Floats:
-    pairs = cos.shape[-1]
-    a, b = x[..., :pairs], x[..., pairs : 2 * pairs]
-    return np.concatenate((a * cos - b * sin, a * sin + b * cos, x[..., 2 * pairs :]), -1)
+    still = np.zeros((len(angles), head - 2 * pairs))
+    cos = np.concatenate((np.cos(angles), np.cos(angles), still + 1), axis=1)
+    sin = np.concatenate((-np.sin(angles), np.sin(angles), still), axis=1)
+    return cos.astype(np.float32), sin.astype(np.float32)

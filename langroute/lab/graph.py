@@ -6,11 +6,11 @@ write graphs: nodes call `model.invoke(messages)` and know nothing of routing.
 
 import json
 import operator
-from collections.abc import Callable, Mapping
-from typing import Annotated, TypedDict
+from collections.abc import Mapping
+from typing import Annotated, Protocol, TypedDict
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage, convert_to_messages
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage, convert_to_messages
 from langchain_core.tools import tool
 from langgraph.graph import END, START, StateGraph
 
@@ -32,18 +32,22 @@ class AgentState(TypedDict, total=False):
     plan: list[str]
     done: int
     results: list[int]
-    attempts: list[AnyMessage]
+    attempts: list[BaseMessage]
     failed: int
     retries: int
-    last: list[AnyMessage]
+    last: list[BaseMessage]
     value: int
     expression: str
-    messages: Annotated[list[AnyMessage], operator.add]
+    messages: Annotated[list[BaseMessage], operator.add]
     answer: str
     next: str
 
 
-Node = Callable[[AgentState], AgentState]
+class Node(Protocol):
+    """What a node is: state in, update out."""
+
+    def __call__(self, state: AgentState) -> AgentState:
+        """Take the step."""
 
 
 @tool(CALCULATOR)
@@ -161,7 +165,7 @@ def report_node(model: BaseChatModel) -> Node:
     return report
 
 
-def _again(state: AgentState, attempt: list[AnyMessage]) -> AgentState:
+def _again(state: AgentState, attempt: list[BaseMessage]) -> AgentState:
     return {
         "attempts": [*state["attempts"], *attempt],
         "failed": state["failed"] + 1,
@@ -182,7 +186,7 @@ def _accept(state: AgentState, value: int) -> AgentState:
     }
 
 
-def _rejected(attempt: list[AnyMessage]) -> list[AnyMessage]:
+def _rejected(attempt: list[BaseMessage]) -> list[BaseMessage]:
     """Mark the results of an attempt as failed, as agents do when a checker refuses them."""
     return [
         message.model_copy(update={"status": "error"}) if isinstance(message, ToolMessage) else message
@@ -201,7 +205,7 @@ def _calls(reply: AIMessage) -> tuple[tuple[str, str], ...]:
     return agent.spelled([*readable, *unreadable])
 
 
-def _tool_messages(reply: AIMessage, content: str, *, failed: bool) -> list[AnyMessage]:
+def _tool_messages(reply: AIMessage, content: str, *, failed: bool) -> list[BaseMessage]:
     """Answer every call of a reply, as providers demand; only the first was carried out."""
     ids = [call["id"] for call in (*reply.tool_calls, *reply.invalid_tool_calls)]
     if not ids:

@@ -157,7 +157,7 @@ def draw_row(seed: int) -> Row:
     packer.add("plan", encode_chat(agent.plan_messages(task.problem)), encode_text("; ".join(task.plan)))
     states = list(oracle_states(task))
     for step, results, right in rng.sample(states, min(3, len(states))):
-        failures = []
+        failures: list[tuple[agent.Message, ...]] = []
         while rng.random() < RETRY_SHARE and len(failures) < agent.MAX_ATTEMPTS - 1:
             failures.append(_failure(rng, task, step, results, right))
         prompt = encode_chat(agent.work_messages(task.problem, step, results, failures), TOOLS)
@@ -180,6 +180,14 @@ def draw_row(seed: int) -> Row:
 def _neighbours(tokens: Sequence[int]) -> list[list[int]]:
     padded = [PAD] * NEIGHBOURS + list(tokens)
     return [padded[place : place + NEIGHBOURS][::-1] for place in range(len(tokens))]
+
+
+def draw_drill(seed: int) -> Row:
+    """Return a short row of a seed: a problem and its plan, nothing else."""
+    task = sample_task(seed)
+    packer = _Packer(task.problem)
+    packer.add("plan", encode_chat(agent.plan_messages(task.problem)), encode_text("; ".join(task.plan)))
+    return packer.row()
 
 
 class _Packer:

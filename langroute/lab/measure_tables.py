@@ -64,7 +64,7 @@ def step_table(measured: Measurement) -> Table:
     table = Table(title="Steps by themselves", title_justify="left")
     for heading in ("model", "step", "kind", "right", "AUROC of mean logprob", "malformed", "wrong claims caught"):
         table.add_column(heading, justify="left" if heading in ("model", "step", "kind") else "right")
-    kinds: dict[str, str] = dict(STEP_KINDS)
+    kinds = {str(step): kind for step, kind in STEP_KINDS.items()}
     for name, steps in measured.steps.items():
         for step, score in steps.items():
             auroc = "" if score.auroc is None else f"{score.auroc:.2f}"

@@ -1,8 +1,8 @@
 """The decoder as torch trains it; `langroute.lab.engine` runs the same sums in numpy.
 
-Pre-norm decoder: each token also carries the few before it, each through its own matrix (so a single layer can look a word up
-by its neighbours), RMS norms, rotary positions on the first half of every head (the other half compares content wherever
-it stands), squared-ReLU feed-forward, no biases, output tied to the embeddings.
+Pre-norm decoder: each token also carries the few before it, each through its own matrix (so a single layer can look a
+word up by its neighbours), RMS norms, rotary positions on the first half of every head (the other half compares content
+wherever it stands), squared-ReLU feed-forward, no biases, output tied to the embeddings.
 """
 
 import math

@@ -41,7 +41,7 @@ class Run:
     results: tuple[int, ...] = ()
     failures: list[tuple[Message, ...]] = field(default_factory=list)
     last: tuple[str | None, tuple[tuple[str, str], ...]] = (None, ())
-    result: ToolResult = ToolResult(content="", value=None)
+    result: ToolResult = field(default_factory=lambda: ToolResult(content="", value=None))
     retries: int = 0
     answer: str | None = None
     calls: list[Call] = field(default_factory=list)

@@ -35,19 +35,25 @@ WARMUP_STEPS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How one model is trained."""
+    """One stage of a model's training."""
 
     steps: int
     batch: int
     learning_rate: float
     seed: int
+    drills: int = 0
+    """Plan drills among the data, besides the full rows."""
 
 
-RECIPES: dict[str, Recipe] = {
-    "lab-small": Recipe(steps=4000, batch=8, learning_rate=5e-3, seed=11),
-    "lab-medium": Recipe(steps=4000, batch=8, learning_rate=4e-3, seed=12),
-    "lab-large": Recipe(steps=6000, batch=8, learning_rate=3e-3, seed=13),
+RECIPES: dict[str, tuple[Recipe, ...]] = {
+    "lab-small": (Recipe(steps=5000, batch=8, learning_rate=5e-3, seed=11),),
+    "lab-medium": (Recipe(steps=6000, batch=8, learning_rate=4e-3, seed=12),),
+    "lab-large": (
+        Recipe(steps=6000, batch=8, learning_rate=3e-3, seed=13),
+        Recipe(steps=6000, batch=8, learning_rate=2e-3, seed=14, drills=48_000),
+    ),
 }
+"""The stages of each model; a stage starts from the weights of the one before."""
 LANES = (("lab-large",), ("lab-small", "lab-medium"))
 """Models trained beside each other, and in each lane one after the other."""
 
@@ -113,20 +119,26 @@ def rate_at(step: int, recipe: Recipe) -> float:
 
 
 class Trainer:
-    """One model in training, with its checkpoint file."""
+    """One stage of one model's training, with its checkpoint file."""
 
-    def __init__(self, name: str, recipe: Recipe, rows: Rows, work_dir: Path) -> None:
+    def __init__(self, name: str, stage: int, rows: Rows, work_dir: Path) -> None:
+        recipe = RECIPES[name][stage]
         torch.manual_seed(recipe.seed)
         self.name, self.recipe, self.rows = name, recipe, rows
         self.network = Decoder(SHAPES[name])
-        named = list(self.network.named_parameters())
+        parameters = list(self.network.parameters())
         groups = [
-            {"params": [p for _, p in named if p.ndim > 1], "weight_decay": 0.01},
-            {"params": [p for _, p in named if p.ndim == 1], "weight_decay": 0.0},
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.01},
+            {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
-        self.checkpoint = work_dir / f"{name}.pt"
+        self.checkpoint = work_dir / f"{name}.{stage}.pt"
         self.step, self.cpu_seconds, self.loss = 0, 0.0, math.nan
+
+    def start_from(self, earlier: "Trainer") -> None:
+        """Take over the weights of the stage before, and go on counting its time."""
+        self.network.load_state_dict(earlier.network.state_dict())
+        self.cpu_seconds = earlier.cpu_seconds
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one of this very recipe."""
@@ -171,7 +183,7 @@ class Trainer:
                 self.cpu_seconds += time.process_time() - clock
                 clock = time.process_time()
                 self.save()
-                print(f"{self.name} step {self.step} loss {self.loss:.4f} cpu {self.cpu_seconds:.0f} s", flush=True)
+                print(f"{self.checkpoint.stem} step {self.step} loss {self.loss:.4f} cpu {self.cpu_seconds:.0f} s", flush=True)
 
     def _take_step(self, batch: Batch) -> None:
         for group in self.optimizer.param_groups:
@@ -190,16 +202,16 @@ class Trainer:
         arrays = {name: value.half().numpy() for name, value in self.network.state_dict().items()}
         folder.mkdir(parents=True, exist_ok=True)
         np.savez(folder / f"{self.name}.npz", **arrays)
+        stages = RECIPES[self.name]
         card = {
             "name": self.name,
             "parameters": SHAPES[self.name].parameters,
             "shape": asdict(SHAPES[self.name]),
             "vocabulary": vocabulary_hash(),
-            "steps": self.step,
-            "batch": self.recipe.batch,
-            "learning_rate": self.recipe.learning_rate,
-            "seed": self.recipe.seed,
-            "rows": len(self.rows),
+            "steps": sum(stage.steps for stage in stages),
+            "seed": stages[0].seed,
+            "stages": [asdict(stage) for stage in stages],
+            "rows": ROWS,
             "training_cpu_minutes": round(self.cpu_seconds / 60, 1),
             "final_loss": round(self.loss, 4),
             "torch": torch.__version__.split("+")[0],
@@ -210,11 +222,15 @@ class Trainer:
 def train_lane(names: Sequence[str], work_dir: Path, out: Path) -> None:
     """Train models one after the other, on one thread."""
     torch.set_num_threads(1)
-    rows = open_rows(work_dir, ROWS)
     for name in names:
-        trainer = Trainer(name, RECIPES[name], rows, work_dir)
-        trainer.resume()
-        trainer.train()
+        earlier: Trainer | None = None
+        for stage, recipe in enumerate(RECIPES[name]):
+            trainer = Trainer(name, stage, open_rows(work_dir, ROWS, recipe.drills), work_dir)
+            if earlier is not None:
+                trainer.start_from(earlier)
+            trainer.resume()
+            trainer.train()
+            earlier = trainer
         trainer.export(out)
 
 

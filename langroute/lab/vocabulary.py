@@ -21,8 +21,9 @@ _BARE = (
     "calculator", "expression", "error",
 )  # fmt: skip
 _SPACED = (
-    *ITEMS, *UNITS, "all", "and", "apiece", "arguments", "at", "but", "call", "cannot", "dollars", "tool", "for", "guest",
-    "json", "member", "members", "missing", "no", "not", "of", "per", "pieces", "read", "result", "too", "large",
+    *ITEMS, *UNITS, "all", "and", "apiece", "arguments", "at", "but", "call", "cannot", "dollars", "for",
+    "guest", "json", "member", "members", "missing", "no", "not", "of", "per", "pieces", "read", "result", "too",
+    "tool", "large",
 )  # fmt: skip
 _JOINS = {
     "pay": " pay ", "get": " get ", ";": "; ", "*": " * ", "+": " + ", "-": " - ", "%": " %", ",": ",", ".": ".",

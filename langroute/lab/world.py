@@ -180,7 +180,7 @@ def _total_cost(asked: tuple[OrderLine, ...], applied: tuple[Adjustment, ...]) -
 _ANSWER = re.compile(r"you (?:pay|get) (-?\d+) (dollars|pieces)")
 
 
-def grade(task: Task, answer: str | None | Mapping[str, object]) -> bool:
+def grade(task: Task, answer: str | Mapping[str, object] | None) -> bool:
     """Say whether an answer is exactly right: the right number in the right unit, and nothing else.
 
     Args:

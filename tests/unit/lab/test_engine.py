@@ -16,7 +16,7 @@ PROMPTS = [[USER, *encode_text(sample_task(seed).problem), USER, *encode_text("p
 
 
 def naive_logits(name: str, tokens: list[int]) -> np.ndarray:
-    """Return the logits after the last token, by the plainest sums: no cache, no batch, no folding, double precision."""
+    """Return the logits after the last token by the plainest sums: no cache, no batch, double precision."""
     shape = SHAPES[name]
     with (resources.files("langroute.lab") / "weights" / f"{name}.npz").open("rb") as file, np.load(file) as saved:
         w = {key: saved[key].astype(np.float64) for key in saved.files}
@@ -117,7 +117,7 @@ def test_streaming_gives_what_complete_gives() -> None:
 def test_sampling_is_seeded_and_logprobs_are_the_models() -> None:
     """A seed repeats a draw; logprobs are natural, negative, and the likeliest tokens come best first."""
     model = LabModel.load("lab-small")
-    draws = [model.complete(PROMPTS[0], max_tokens=12, temperature=1.5, seed=seed) for seed in (1, 1, 2, 3, 4)]
+    draws = [model.complete(PROMPTS[0], max_tokens=12, temperature=6.0, seed=seed) for seed in (1, 1, 2, 3, 4)]
     assert draws[0] == draws[1]
     assert len({draw.ids for draw in draws}) > 1
     for out in draws[0].tokens:
