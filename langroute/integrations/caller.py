@@ -144,9 +144,10 @@ class LangChainCaller:
         return config
 
     def _options(self, act: Call) -> dict[str, Any]:
-        if self._request.structure is not None:
-            return dict(self._request.options)
-        return {**self._request.options, **self._pool.output_limit_kwargs(act.arm.name, act.output_limit)}
+        name, limit = act.arm.name, act.output_limit
+        if self._request.structure is not None and self._pool.limited_model(name, limit) is not self._pool.model(name):
+            return dict(self._request.options)  # the limit is on the model
+        return {**self._request.options, **self._pool.output_limit_kwargs(name, limit)}
 
     def _done(self, act: Call, meter: CallMeter, value: Any) -> Reply:
         defects = list(form_defects(self._request, meter.message, meter.written.values()))

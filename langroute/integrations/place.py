@@ -113,7 +113,7 @@ def _resumes(metadata: Mapping[str, Any], configurable: Mapping[str, Any], confi
 
 
 def _in_entrypoint(metadata: Mapping[str, Any]) -> bool:
-    """Whether a call may stand in an ``@entrypoint``: the input itself started it, or a function called it as a task."""
+    """Whether a call may stand in an ``@entrypoint``: the input started it, or a function called it as a task."""
     path: Sequence[object] = metadata.get("langgraph_path") or ()
     called = len(path) > 1 and isinstance(path[1], tuple)
     return called or tuple(metadata.get("langgraph_triggers") or ()) == ("__start__",)

@@ -63,7 +63,14 @@ class Weights:
             qkv = part["norm1"][:, None] * part["qkv"]
             qkv[:, : shape.width] *= scale
             turned = qkv[:, : 2 * shape.width][:, partners]
-            layers.append(Layer(np.concatenate((qkv, turned), axis=1), part["out"], part["norm2"][:, None] * part["up"], part["down"]))
+            layers.append(
+                Layer(
+                    np.concatenate((qkv, turned), axis=1),
+                    part["out"],
+                    part["norm2"][:, None] * part["up"],
+                    part["down"],
+                )
+            )
         cos, sin = _rotary_tables(shape.width // shape.heads)
         unembed = np.ascontiguousarray(full["norm"][:, None] * full["embed"].T)
         return cls(shape, full["embed"], full["embed"] @ full["before"], unembed, tuple(layers), cos, sin)

@@ -183,7 +183,10 @@ class Trainer:
                 self.cpu_seconds += time.process_time() - clock
                 clock = time.process_time()
                 self.save()
-                print(f"{self.checkpoint.stem} step {self.step} loss {self.loss:.4f} cpu {self.cpu_seconds:.0f} s", flush=True)
+                print(
+                    f"{self.checkpoint.stem} step {self.step} loss {self.loss:.4f} cpu {self.cpu_seconds:.0f} s",
+                    flush=True,
+                )
 
     def _take_step(self, batch: Batch) -> None:
         for group in self.optimizer.param_groups:

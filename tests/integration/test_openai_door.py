@@ -357,7 +357,7 @@ def _worker(bench: Bench) -> Any:
 
 
 def test_usage_is_there_when_a_node_is_streamed_underneath(bench: Bench) -> None:
-    """stream_mode='messages' turns .invoke() into a stream; with a base_url of its own, usage is asked for all the same."""
+    """stream_mode='messages' turns .invoke() into a stream; even with a base_url of its own, usage is asked for."""
     with bench.router.episode("e"):
         list(_worker(bench).stream({"messages": []}, stream_mode="messages"))
     booked, metered = bench.books()
@@ -366,7 +366,7 @@ def test_usage_is_there_when_a_node_is_streamed_underneath(bench: Bench) -> None
 
 
 def test_broken_arguments_are_seen_although_langchain_mends_them_in_streams(bench: Bench) -> None:
-    """`{"a": 1, "b": 2` arrives as a valid call when streamed; it is recorded as malformed, and rejected where gated."""
+    """`{"a": 1, "b": 2` arrives as a valid call when streamed; it is recorded as malformed."""
     bench.engine.script = lambda prompt: (CALL, "add", '{"a": 1, "b": 2')
     with bench.router.episode("e"):
         list(bench.llm.bind_tools([add]).stream("add", WORK))

@@ -86,7 +86,9 @@ def test_normal_interval() -> None:
 def test_auroc_counts_pairs() -> None:
     """The area is the share of right-wrong pairs in the right order, ties counting half."""
     scores, right = [0.1, 0.4, 0.4, 0.8, 0.3], [False, True, False, True, True]
-    pairs = [(a, b) for a, r in zip(scores, right, strict=True) for b, s in zip(scores, right, strict=True) if r and not s]
+    pairs = [
+        (a, b) for a, r in zip(scores, right, strict=True) for b, s in zip(scores, right, strict=True) if r and not s
+    ]
     expected = sum((a > b) + 0.5 * (a == b) for a, b in pairs) / len(pairs)
     assert auroc(scores, right) == pytest.approx(expected)
     assert auroc([1.0], [True]) is None
@@ -95,6 +97,8 @@ def test_auroc_counts_pairs() -> None:
 def test_call_dollars() -> None:
     """A call costs its tokens at their rates; cached prompt tokens cost the cached rate when the cache counts."""
     rates = Rates(input_per_million=4.0, output_per_million=16.0, cached_input_per_million=1.0)
-    call = Call(step="work", model="m", attempt=1, input_tokens=50, cached_tokens=30, output_tokens=10, mean_logprob=0.0)
+    call = Call(
+        step="work", model="m", attempt=1, input_tokens=50, cached_tokens=30, output_tokens=10, mean_logprob=0.0
+    )
     assert call_dollars(call, rates) == pytest.approx(360e-6)
     assert call_dollars(call, rates, cached=True) == pytest.approx((20 * 4 + 30 * 1 + 160) / 1e6)
