@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
@@ -10,12 +11,13 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import ensure_config, merge_configs
+from langchain_core.runnables.config import ensure_config, merge_configs, var_child_runnable_config
 from langchain_core.tools import BaseTool
 from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
 from pydantic import ConfigDict, PrivateAttr
 
 from langroute import drivers
+from langroute.episodes import current_episode
 from langroute.errors import ConfigError
 from langroute.flow import Journey, journey
 from langroute.integrations.caller import LangChainCaller, answer
@@ -95,11 +97,11 @@ class RoutedChatModel(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> Iterator[Any]:
-        """Route one call and yield its answer piece by piece."""
+        """Route one call and yield its answer piece by piece; it belongs to the episode around this call."""
         call = self._call(input, config, stop, kwargs)
-        yield from drivers.stream(self._journey(call, streams=True), self.router, self._caller(call))
+        return drivers.stream(self._journey(call, streams=True), self.router, self._caller(call))
 
-    async def astream(
+    def astream(
         self,
         input: LanguageModelInput,  # noqa: A002
         config: RunnableConfig | None = None,
@@ -107,14 +109,9 @@ class RoutedChatModel(BaseChatModel):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        """Route one call and yield its answer piece by piece."""
+        """Route one call and yield its answer piece by piece; it belongs to the episode around this call."""
         call = self._call(input, config, stop, kwargs)
-        pieces = drivers.astream(self._journey(call, streams=True), self.router, self._caller(call))
-        try:
-            async for piece in pieces:
-                yield piece
-        finally:
-            await pieces.aclose()
+        return drivers.astream(self._journey(call, streams=True), self.router, self._caller(call))
 
     # -- the ways in that LangChain builds on these ----------------------------------------------------------------
 
@@ -263,7 +260,7 @@ class RoutedChatModel(BaseChatModel):
     ) -> ModelCall:
         options = dict(kwargs) if stop is None else {**kwargs, "stop": stop}
         messages = self._convert_input(prompt).to_messages()
-        given = ensure_config(config)
+        given = ensure_config(_in_place(config))
         return model_call(
             prompt=prompt, messages=messages, config=self._with_own(given) if own else given, options=options
         )
@@ -277,9 +274,13 @@ class RoutedChatModel(BaseChatModel):
 
     def _journey(self, call: ModelCall, *, streams: bool = False) -> Journey:
         gate = self.router.config.gate_streams or not (streams or _is_watched(call.config))
+        place, around = run_place(call.config), current_episode()
+        if around is not None:
+            # A stream may be read after the block that it was opened in has ended.
+            place = replace(place, explicit=around.id)
         return journey(
             self.router,
-            run_place(call.config),
+            place,
             lambda episode, index: self._reader.read(call, episode=episode, call_index=index),
             gate=gate,
         )
@@ -297,6 +298,17 @@ def _is_watched(config: RunnableConfig) -> bool:
     callbacks = config.get("callbacks")
     handlers = callbacks if isinstance(callbacks, list) else getattr(callbacks, "handlers", ())
     return any(isinstance(handler, _StreamingCallbackHandler | _V2StreamingCallbackHandler) for handler in handlers)
+
+
+def _in_place(config: RunnableConfig | None) -> RunnableConfig | None:
+    """A config that still says in which node the call stands.
+
+    LangChain puts a call's own metadata in the place of those of the run around it, and LangGraph's are among them.
+    """
+    around, given = var_child_runnable_config.get(), (config or {}).get("metadata")
+    if not config or not around or not given:
+        return config
+    return RunnableConfig(**{**config, "metadata": {**(around.get("metadata") or {}), **given}})
 
 
 def _quiet(run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> RunnableConfig:

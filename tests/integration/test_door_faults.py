@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import operator
-import pickle
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,7 +26,7 @@ from langgraph.types import CachePolicy, Command, RetryPolicy, Send, interrupt
 from pydantic import BaseModel
 
 from langroute import Budget, BudgetExceeded, ConfigError, ModelPool, RoutedChatModel, StepRouter, route_graph
-from langroute.testing import FakeClock, Reply
+from langroute.testing import Reply
 from tests.integration.routed import SMALL, House
 
 
@@ -221,15 +220,18 @@ def test_nodes_of_every_form_are_classified_and_routed(form: str) -> None:
     assert [node for node, _ in only_records(house)] == ["extract"]
 
 
-async def test_an_async_object_as_node() -> None:
-    """A node whose __call__ is async is awaited."""
+def test_metadata_of_a_single_call_do_not_hide_its_node() -> None:
+    """A call with metadata of its own still stands in its node, with the node's kind and purpose."""
     house = House()
 
-    class Asked:
-        async def __call__(self, state: State) -> Any:
-            return {"out": [(await house.llm.ainvoke("x")).content]}
+    def extract(state: State) -> Any:
+        found = house.llm.invoke("x", {"metadata": {"mine": 1}, "callbacks": []})
+        return {"out": [found.content]}
 
-    assert (await graph_of(house, Asked()).ainvoke({"out": []}))["out"] == ["small"]
+    builder = StateGraph(State).add_node(extract).add_edge(START, "extract")
+    route_graph(builder, house.router, kinds={"extract": "verification"}).compile().invoke({"out": []})
+    (record,) = house.records(house.only_episode())
+    assert (record.step.node, record.step.kind, record.step.purpose) == ("extract", "verification", "verification")
 
 
 def test_the_node_cache_keeps_the_nodes_of_two_graphs_apart() -> None:
@@ -394,18 +396,3 @@ def test_no_more_retries_than_allowed_under_a_retry_policy() -> None:
     with pytest.raises(BudgetExceeded, match="retries"):
         graph_of(house, Called(house), retry_policy=policy).invoke({"out": []})
     assert len(house.small.calls) + len(house.large.calls) == 3
-
-
-def test_a_refusal_travels_between_processes_and_tells_the_way_out() -> None:
-    """BudgetExceeded is pickled whole, and says what ran out and what to do."""
-    clock = FakeClock()
-    house = House(budget=Budget(max_seconds=10), clock=clock)
-    with house.router.episode("e"):
-        house.llm.invoke("x")
-        clock.advance(11)
-        with pytest.raises(BudgetExceeded) as caught:
-            house.llm.invoke("x")
-    again = pickle.loads(pickle.dumps(caught.value))
-    assert str(again) == str(caught.value)
-    assert (again.resource, again.scope) == ("seconds", "episode:e")
-    assert "Raise the budget" in str(again)

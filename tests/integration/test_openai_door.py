@@ -268,6 +268,16 @@ async def test_a_closed_async_stream_is_booked_at_its_worst_in_a_file_too(bench:
     filed.router.close()
 
 
+async def test_a_stream_read_after_its_episode_is_paid_by_it(bench: Bench) -> None:
+    """A stream belongs to the episode it was opened in, also where a web framework reads it later."""
+    with bench.router.episode("e"):
+        pieces, others = bench.llm.stream("hi"), bench.llm.astream("hi")
+    assert list(pieces)
+    assert [piece async for piece in others]
+    booked, metered = bench.books()
+    assert booked == metered > 0
+
+
 def test_an_answer_out_of_langchains_cache_costs_nothing(bench: Bench) -> None:
     """Nobody was asked, so nothing is booked for the hit; the miss before it costs its price."""
     set_llm_cache(InMemoryCache())

@@ -40,11 +40,13 @@ def test_serve_serves_until_interrupted(run: Run, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(lab.typer, "echo", printed.append)
     monkeypatch.setattr(lab, "threading", SimpleNamespace(Event=lambda: SimpleNamespace(wait=wait)))
+    before = set(threading.enumerate())  # servers of other tests may still be there
     result = run("lab", "serve", "--port", "0")
     assert result.exit_code == 0, result.output
     assert served == [200]
     assert printed[-1] == "Stopped."
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("langroute-lab")]
+    left = set(threading.enumerate()) - before
+    assert not [thread for thread in left if thread.name.startswith("langroute-lab")]
 
 
 def test_a_taken_port_is_one_clear_line(run: Run) -> None:
