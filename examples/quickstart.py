@@ -12,7 +12,7 @@ from langroute.money import format_dollars
 
 def main() -> None:
     """Run five tasks and print what each cost and who made its calls."""
-    router = StepRouter(lab_pool(), budget=Budget(total_dollars=0.004))
+    router = StepRouter(lab_pool(), budget=Budget(total_dollars=0.003))
     graph = route_graph(build_graph(RoutedChatModel(router)), router).compile()
     for number, task in enumerate(demo_tasks(5)):
         with router.episode(f"task-{number}") as episode:

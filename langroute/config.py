@@ -28,6 +28,8 @@ class RouterConfig(BaseModel):
         kinds: kind of a node by its name, where the classification should be overruled.
         output_caps: most output tokens of a call by kind, where the user set none on the model or the call.
         attempts_on_fault: how often a call is made in all when the provider fails for a moment (429, 5xx, time-outs).
+        patience_s: seconds a call waits for money that calls under way have set aside, before it is refused; most of
+            it comes back when they settle.
         gate_streams: also buffer streamed answers to which tools or a schema are bound, so that a malformed one can be
             rejected; when false a stream starts at once and cannot be taken back.
 
@@ -44,6 +46,7 @@ class RouterConfig(BaseModel):
     kinds: dict[str, Kind] = Field(default_factory=dict)
     output_caps: dict[Kind, int] = Field(default_factory=dict)
     attempts_on_fault: int = Field(default=3, ge=1)
+    patience_s: float = Field(default=5.0, ge=0)
     gate_streams: bool = False
 
     def __init__(self, **data: Any) -> None:

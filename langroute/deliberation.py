@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from langroute.books import Balance, Resource
 from langroute.errors import BudgetExceeded, LangrouteError, NoArmAvailable
-from langroute.money import dollars
+from langroute.money import dollars, format_dollars
 from langroute.records import BudgetView, Estimate, Permit, RoutingDecision, Ruling, Step
 
 
@@ -40,6 +40,12 @@ def view_of(balance: Balance, step: Step, *, max_seconds: float | None, now: flo
     )
 
 
+def could_wait(thought: Deliberation) -> bool:
+    """Whether a call that does not fit may fit once calls under way have settled."""
+    short_of_dollars = any(permit.short_of == "dollars" for permit in thought.ruling.permits)
+    return thought.decision.arm is None and short_of_dollars and thought.step.budget.held_nano > 0
+
+
 def refusal(thought: Deliberation) -> LangrouteError:
     """The error of a decision to stop: what ran short, or that no arm can make the call."""
     permits = thought.ruling.permits
@@ -48,7 +54,12 @@ def refusal(thought: Deliberation) -> LangrouteError:
     if not short or any(permit.allowed for permit in permits):
         return NoArmAvailable(reasons)
     told = "; ".join(f"{arm}: {why}" for arm, why in reasons.items())
-    return exceeded(thought.step, short, hint=f"No arm fits ({told}). Raise the budget or finish earlier.")
+    kept = "".join(
+        f" {format_dollars(nano)} is kept for {purpose}."
+        for purpose, nano in thought.step.budget.reserves
+        if nano and purpose != thought.step.purpose
+    )
+    return exceeded(thought.step, short, hint=f"No arm fits ({told}).{kept} Raise the budget or finish earlier.")
 
 
 def exceeded(step: Step, short: list[Permit], *, hint: str) -> BudgetExceeded:

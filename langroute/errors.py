@@ -57,10 +57,10 @@ class BudgetExceeded(LangrouteError):
         self.requested = requested
         self.hint = hint
         limited, used, needed = (_shown(value, resource) for value in (limit, spent, requested))
-        super().__init__(
-            f"{scope} has no room left: {resource} limit {limited}, spent or held {used}, this call needs {needed}."
-            + (f" {hint}" if hint else "")
-        )
+        told = f"{scope} has no room left: {resource} limit {limited}, spent or held {used}, this call needs {needed}."
+        if resource == "seconds":
+            told = f"{scope} is out of time: limit {limited} seconds, {used} have passed."
+        super().__init__(f"{told} {hint}" if hint else told)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by fields: the constructor takes keywords only."""

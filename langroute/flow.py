@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from langroute.books import Amount, HoldRequest
-from langroute.deliberation import Deliberation, refusal, view_of
+from langroute.deliberation import Deliberation, could_wait, refusal, view_of
 from langroute.episodes import Episode, RunPlace
 from langroute.errors import BudgetExceeded
 from langroute.faults import Fault, classify_fault
@@ -18,6 +18,7 @@ from langroute.protocols import Acceptance, Clock
 from langroute.records import Arm, Outcome, Record, Rejection, Step, Usage
 
 _MOST_RACES = 64
+_LOOK_AGAIN_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,7 @@ class Router(Protocol):
     clock: Clock
     acceptance: tuple[Acceptance, ...]
     attempts_on_fault: int
+    patience_s: float
 
     def deliberate(self, step: Step) -> Deliberation:
         """Estimates, ruling and decision for a step. Pure."""
@@ -140,6 +142,7 @@ class _Learned:
 
     faults: int = 0
     races: int = 0
+    waited_s: float = 0.0
     attempt: int = 0
     rejected: list[Rejection] = field(default_factory=list)
     answer: Any = None
@@ -147,7 +150,8 @@ class _Learned:
 
     def onto(self, step: Step) -> Step:
         """The step as it looks after these attempts."""
-        retries = step.pressure.retries + self.faults + len(self.rejected)
+        # A provider's 429 or outage says nothing against the arm: it is a retry in the books, but no pressure.
+        retries = step.pressure.retries + len(self.rejected)
         invalid = step.pressure.invalid_tool_calls + len(self.rejected)
         pressure = replace(step.pressure, retries=retries, invalid_tool_calls=invalid)
         return replace(step, attempt=self.attempt, pressure=pressure, rejected=tuple(self.rejected))
@@ -176,6 +180,12 @@ def journey(router: Router, place: RunPlace, observe: Callable[[str, int], Step]
             learned.onto(seen), budget=view_of(balance, seen, max_seconds=episode.budget.max_seconds, now=now)
         )
         thought = router.deliberate(step)
+        patience = round(router.patience_s - learned.waited_s, 6)
+        if patience > 0 and could_wait(thought):
+            learned.waited_s += min(_LOOK_AGAIN_S, patience)
+            yield Pause(seconds=min(_LOOK_AGAIN_S, patience))
+            episode, balance = yield Look(place=place)
+            continue
         record = _record(router.new_id(), now, thought)
         if thought.decision.arm is None:
             yield Close(hold_id=None, amount=Amount(), worst_case=False, record=replace(record, action="stop"))
@@ -185,24 +195,29 @@ def journey(router: Router, place: RunPlace, observe: Callable[[str, int], Step]
             raise refusal(thought) from learned.error
         request = _hold(record, episode)
         gates = tuple(rule for rule in router.acceptance if rule.gates(step)) if gate else ()
-        try:
-            yield Take(request=request, record=record)
-        except BudgetExceeded:
-            # A sibling took the money between the look and the hold: look again and decide anew.
-            learned.races += 1
-            yield Close(hold_id=None, amount=Amount(), worst_case=False, record=replace(record, action="refused"))
-            if learned.races > _MOST_RACES:
-                raise
-            episode, balance = yield Look(place=place)
-            continue
-        except BaseException:
-            yield Close(hold_id=request.id, amount=Amount(), worst_case=False, record=replace(record, action="refused"))
-            raise
-        accepted, value = yield from _attempt(router, record, request, learned, gates)
-        if accepted:
-            return value
-        learned.attempt += 1
+        if (yield from _take(request, record, learned)):
+            accepted, value = yield from _attempt(router, record, request, learned, gates)
+            if accepted:
+                return value
+            learned.attempt += 1
         episode, balance = yield Look(place=place)
+
+
+def _take(request: HoldRequest, record: Record, learned: _Learned) -> Generator[Act, Any, bool]:
+    """Take the hold; False when a sibling took the money between the look and the hold, so that one decides anew."""
+    refused = replace(record, action="refused")
+    try:
+        yield Take(request=request, record=record)
+    except BudgetExceeded:
+        learned.races += 1
+        yield Close(hold_id=None, amount=Amount(), worst_case=False, record=refused)
+        if learned.races > _MOST_RACES:
+            raise
+        return False
+    except BaseException:
+        yield Close(hold_id=request.id, amount=Amount(), worst_case=False, record=refused)
+        raise
+    return True
 
 
 def _attempt(

@@ -38,7 +38,7 @@ class BudgetGovernor:
         squeeze = scarcity(step)
         # Significant digits, not decimals: prices in any currency or scale must lead to the same choice.
         price = float(f"{self.thrift * squeeze / float(dollars(spread)):.9g}") if spread else 0.0
-        reason = f"here {self.thrift * squeeze:.3g} success is worth {format_dollars(spread)}"
+        reason = f"{self.thrift * squeeze:.3g} more success may cost at most {format_dollars(spread)} here"
         if not spread:
             reason = "all arms cost the same here"
         if squeeze > 1:

@@ -155,8 +155,8 @@ class Step:
 
     @property
     def is_retry(self) -> bool:
-        """Whether this call repeats an attempt of the same step."""
-        return self.pressure.retries > 0
+        """Whether this call repeats an attempt of the same step, made by the graph or by langroute."""
+        return self.attempt > 0 or self.pressure.retries > 0
 
     def bound_for(self, arm: Arm) -> int:
         """The most input tokens this arm can be billed for this step."""

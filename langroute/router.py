@@ -107,6 +107,7 @@ class StepRouter:
         self.clock = clock or defaults.clock()
         self.log = defaults.routing_log(logger)
         self.attempts_on_fault = self.config.attempts_on_fault
+        self.patience_s = self.config.patience_s
         self.blocking = self.ledger.blocking
         self.snapshot = snapshot_of(pool.arms)
         self._pool_kept = False

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from langroute.lab.demo_result import TaskRun
     from langroute.money import Price
 
-LAB_BUDGET, REAL_BUDGET = 0.004, 0.05
+LAB_BUDGET, REAL_BUDGET = 0.003, 0.05
 
 Models = Annotated[str, typer.Option("--models", help="Run these OpenAI models instead, e.g. gpt-5-nano,gpt-5.")]
 Prices = Annotated[str, typer.Option("--prices", help="Dollars per million tokens, e.g. my-model=0.05/0.40.")]

@@ -32,10 +32,12 @@ def serve(
 def measure(
     *,
     tasks: Annotated[int, typer.Option("--tasks", min=1, help="How many fresh tasks.")] = 2000,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the tasks.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=100_000, help="Seed of the first task; training used those below.")
+    ] = 1_000_000_000,
     as_json: AsJson = False,
 ) -> None:
     """Measure what each model achieves and costs, with intervals."""
     from langroute.lab.measure import run
 
-    typer.echo(run(tasks=tasks, seed=seed, as_json=as_json))
+    run(tasks=tasks, seed=seed, as_json=as_json)

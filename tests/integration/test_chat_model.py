@@ -206,7 +206,7 @@ async def test_a_cancelled_call_is_settled_at_its_worst_case() -> None:
         await asyncio.Event().wait()
         return "never"
 
-    house = House(small=lambda messages, kwargs: never(messages, kwargs))
+    house = House(small=never)
     with house.router.episode("e"):
         task = asyncio.create_task(house.llm.ainvoke("hi"))
         await started.wait()

@@ -169,6 +169,36 @@ def test_money_taken_by_a_sibling_is_decided_anew() -> None:
     assert bench.told == ["refused", "small accepted"]
 
 
+def full_of_holds() -> Bench:
+    """A budget of a cent, all of it held by a call under way."""
+    budget = Budget(total_dollars=0.01)
+    bench = Bench(budget=budget)
+    bench.ledger.open("episode:e", budget.limits(), at=0.0)
+    bench.ledger.hold(HoldRequest(id="sibling", scopes=("episode:e",), amount=Amount(nano_usd=10_000_000)))
+    return bench
+
+
+def test_a_call_waits_for_the_money_of_its_siblings() -> None:
+    """What calls under way hold mostly comes back: a call that does not fit waits for it instead of being refused."""
+    bench = full_of_holds()
+
+    def settle(index: int, act: Act) -> None:
+        if isinstance(act, Look) and len(bench.desk.pauses) == 3:
+            bench.ledger.settle("sibling", Amount(nano_usd=10), at=0.0)
+
+    bench.desk.before = settle
+    assert bench.run(ScriptedCaller(good())) == "answer"
+    assert len(bench.desk.pauses) == 3
+
+
+def test_patience_ends() -> None:
+    """A call that never fits is refused once it has waited as long as it may, and nothing is spent on it."""
+    bench = full_of_holds()
+    with pytest.raises(BudgetExceeded):
+        bench.run(ScriptedCaller())
+    assert sum(bench.desk.pauses) == pytest.approx(bench.router.patience_s)
+
+
 def test_a_race_that_never_ends_is_given_up() -> None:
     """Books that refuse what they said they had end in their own error, not in a loop."""
     bench = Bench(budget=Budget(total_dollars=1))

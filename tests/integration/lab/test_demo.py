@@ -17,7 +17,7 @@ from langroute.records import Record
 from langroute.replay import replay_decision, replay_episode
 
 TASKS = 6
-BUDGET = Budget(total_dollars=0.004)
+BUDGET = Budget(total_dollars=0.003)
 
 
 class Ran:

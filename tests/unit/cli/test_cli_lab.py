@@ -18,11 +18,11 @@ def test_measure_passes_its_options_on(run: Run, monkeypatch: pytest.MonkeyPatch
     """The command measures what it was asked to and prints the answer as it is."""
     asked: list[dict[str, Any]] = []
     fake = ModuleType("langroute.lab.measure")
-    monkeypatch.setattr(fake, "run", lambda **options: asked.append(options) or '{"tasks": 5}', raising=False)
+    monkeypatch.setattr(fake, "run", lambda **options: asked.append(options) or print('{"tasks": 5}'), raising=False)
     monkeypatch.setitem(sys.modules, "langroute.lab.measure", fake)
-    result = run("lab", "measure", "--tasks", "5", "--seed", "3", "--json")
+    result = run("lab", "measure", "--tasks", "5", "--seed", "300000", "--json")
     assert json.loads(result.output) == {"tasks": 5}
-    assert asked == [{"tasks": 5, "seed": 3, "as_json": True}]
+    assert asked == [{"tasks": 5, "seed": 300000, "as_json": True}]
 
 
 def test_serve_serves_until_interrupted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
