@@ -89,7 +89,9 @@ def test_callbacks_given_at_construction_see_every_call_once(way: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"cache": True}, {"disable_streaming": True}, {"temperature": 0}, {"rate_limiter": object()}], ids=str
+    "settings",
+    [{"cache": True}, {"disable_streaming": True}, {"temperature": 0}, {"rate_limiter": object()}],
+    ids=["cache", "disable_streaming", "temperature", "rate_limiter"],
 )
 def test_settings_without_effect_are_refused(settings: dict[str, Any]) -> None:
     """What only the chosen model can do is refused at construction, by name, with the way out."""
