@@ -58,6 +58,8 @@ class RoutedChatModel(BaseChatModel):
     _langroute_routed: bool = PrivateAttr(default=True)
 
     def __init__(self, router: StepRouter, **kwargs: Any) -> None:
+        if not isinstance(router, StepRouter):
+            raise ConfigError(f"must be a StepRouter, not {type(router).__name__}", field="router")
         _refuse_without_effect(kwargs)
         fields: dict[str, Any] = {"router": router, "profile": _shared_profile(_pool(router)), **kwargs}
         super().__init__(**fields)

@@ -46,6 +46,8 @@ def route_graph(builder: Builder, router: StepRouter, *, kinds: Mapping[str, Kin
             "call route_graph(builder, router).compile()",
             field="builder",
         )
+    if not isinstance(router, StepRouter):
+        raise ConfigError(f"must be a StepRouter, not {type(router).__name__}", field="router")
     # The router's own kinds may serve several graphs, so they may name nodes that this one lacks; ``kinds`` may not.
     for name, kind in (kinds or {}).items():
         if name not in builder.nodes:

@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableBinding, RunnableConfig
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
-from langroute import Budget, BudgetExceeded, ConfigError, LedgerError, NoArmAvailable
+from langroute import Budget, BudgetExceeded, ConfigError, LedgerError, NoArmAvailable, RoutedChatModel
 from langroute.testing import Reply
 from tests.integration.routed import LARGE, SMALL, House
 
@@ -287,6 +287,12 @@ def test_a_finished_episode_takes_no_more_calls() -> None:
             house.llm.invoke("hi")
     assert house.router.journal.end("e").success == 1.0
     assert settled(house, "e")
+
+
+def test_something_else_than_a_router_is_refused() -> None:
+    """A pool given in place of a router is told apart at once."""
+    with pytest.raises(ConfigError, match="router: must be a StepRouter, not ModelPool"):
+        RoutedChatModel(House().pool)  # type: ignore[arg-type]
 
 
 def test_the_model_itself_is_what_langchain_expects() -> None:

@@ -70,6 +70,8 @@ def test_kinds_overrule_the_classification_and_are_checked() -> None:
         route_graph(three_nodes(house), house.router, kinds={"plan": "planning"})  # type: ignore[dict-item]
     with pytest.raises(ConfigError, match="not compiled yet"):
         route_graph(builder.compile(), house.router)
+    with pytest.raises(ConfigError, match=r"router: must be a StepRouter, not ModelPool"):
+        route_graph(three_nodes(house), house.pool)  # type: ignore[arg-type]
     assert node_kinds(three_nodes(house))["extract"].kind == "execution"
 
 
