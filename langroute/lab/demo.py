@@ -5,9 +5,9 @@ run without a budget and take every answer as it comes; the routed runs have a b
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 from langroute.books import Balance
@@ -27,6 +27,7 @@ from langroute.money import Price
 from langroute.pool import ModelPool
 from langroute.router import StepRouter
 
+POLICIES = ("always-small", "always-large", "routed")
 FIRST_SEED = 10_000_000
 """Tasks of the demonstration are drawn from seeds that training never used."""
 
@@ -88,14 +89,15 @@ def demonstrate(
     chosen = demo_tasks(tasks)
     metered: dict[str, int] = {}
     policies: dict[str, PolicyResult] = {}
-    with ExitStack() as stack:
-        base_url = stack.enter_context(served()) if pool is None else ""
-        models = lab_pool(base_url) if pool is None else pool
-        for name, router in stack.enter_context(routers(models, budget=budget, store=store)).items():
-            before = metered_nano(base_url) if base_url else 0
+    for name in POLICIES:
+        with ExitStack() as stack:
+            # A server of its own for each policy: none may find its prompts in the cache that another one filled.
+            base_url = stack.enter_context(served()) if pool is None else ""
+            models = lab_pool(base_url) if pool is None else pool
+            router = stack.enter_context(demo_router(name, models, budget=budget, store=store))
             policies[name] = run_policy(name, chosen, router, run_id=run_id, progress=progress)
             if base_url:
-                metered[name] = metered_nano(base_url) - before
+                metered[name] = metered_nano(base_url)
     return DemoResult(policies=policies, budget=budget, metered_nano=metered)
 
 
@@ -163,16 +165,8 @@ def _overspent(balance: Balance) -> bool:
     return limit is not None and balance.used.nano_usd > limit
 
 
-@contextmanager
-def routers(pool: ModelPool, *, budget: Budget, store: str) -> Iterator[dict[str, StepRouter]]:
-    """A router per policy over one pool and one store; released afterwards."""
-    made = {
-        "always-small": StepRouter(pool, policy="always-small", acceptance=(), store=store, config=CONFIG),
-        "always-large": StepRouter(pool, policy="always-large", acceptance=(), store=store, config=CONFIG),
-        "routed": StepRouter(pool, budget=budget, store=store, config=CONFIG),
-    }
-    try:
-        yield made
-    finally:
-        for router in made.values():
-            router.close()
+def demo_router(name: str, pool: ModelPool, *, budget: Budget, store: str) -> StepRouter:
+    """The router of one policy of the demonstration: the baselines have no budget and take every answer as it comes."""
+    if name == "routed":
+        return StepRouter(pool, budget=budget, store=store, config=CONFIG)
+    return StepRouter(pool, policy=name, acceptance=(), store=store, config=CONFIG)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from langroute import Budget
 from langroute.cli.app import app
 from langroute.journal.row import from_json, to_json
-from langroute.lab.demo import demo_tasks, lab_pool, routers, run_policy
+from langroute.lab.demo import POLICIES, demo_router, demo_tasks, lab_pool, run_policy
 from langroute.lab.demo_result import DemoResult
 from langroute.lab.server import LabServer
 from langroute.records import Record
@@ -29,8 +29,8 @@ class Ran:
         self.metered = {}
         self.records: dict[str, list[Record]] = {}
         self.replayed: list[tuple[Record, str]] = []
-        with routers(self.pool, budget=BUDGET, store=f"sqlite:///{folder / 'demo.db'}") as made:
-            for name, router in made.items():
+        for name in POLICIES:
+            with demo_router(name, self.pool, budget=BUDGET, store=f"sqlite:///{folder / 'demo.db'}") as router:
                 before = server.meter.total().nano_dollars
                 self.results[name] = run_policy(name, demo_tasks(TASKS), router, run_id="t")
                 self.metered[name] = server.meter.total().nano_dollars - before
