@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from langroute.cli.stores import DEFAULT_STORE, AsJson, console
-from langroute.errors import ConfigError
+from langroute.errors import ConfigError, PriceUnknown
 
 if TYPE_CHECKING:
     from langroute.lab.demo import Progress
@@ -43,7 +43,10 @@ def demo(
     from langroute.budget import Budget
     from langroute.lab.demo import demonstrate, lab_pool, openai_pool
 
-    pool = openai_pool(_names(models), prices=_prices(prices)) if models else None
+    try:
+        pool = openai_pool(_names(models), prices=_prices(prices)) if models else None
+    except PriceUnknown as exc:
+        raise ConfigError("a model has no known price; say --prices model=input/output", field="--models") from exc
     total = budget if budget is not None else REAL_BUDGET if models else LAB_BUDGET
     with _progress(tasks, quiet=as_json) as progress:
         result = demonstrate(
