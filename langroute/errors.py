@@ -117,7 +117,3 @@ class EpisodeNotFound(LangrouteError):
 
 class ReplayError(LangrouteError):
     """A stored decision cannot be replayed: its policy or version is not the one that made it."""
-
-
-class PolicyNotFitted(LangrouteError):
-    """A learned policy was used before it was trained or loaded."""

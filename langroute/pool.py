@@ -182,21 +182,25 @@ def _floors(given: object, entries: Mapping[str, object]) -> dict[str, int]:
     if not isinstance(given, Mapping):
         raise ConfigError(f"must map arm names to tokens, not be {_shown(given)}", field="min_output_tokens")
     for name, tokens in given.items():
-        field = f"min_output_tokens.{name}"
-        if name not in entries:
-            raise ConfigError(f"there is no such arm; the pool has {', '.join(entries)}", field=field)
+        field = _field_of_arm("min_output_tokens", name, entries)
         if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
             raise ConfigError(f"must be a whole number of tokens, at least 1, not {tokens!r}", field=field)
     return dict(given)
+
+
+def _field_of_arm(setting: str, name: object, entries: Mapping[str, object]) -> str:
+    """The field of a setting that is given by arm; the arm has to be there."""
+    field = f"{setting}.{name}"
+    if name not in entries:
+        raise ConfigError(f"there is no such arm; the pool has {', '.join(entries)}", field=field)
+    return field
 
 
 def _counters(given: object, entries: Mapping[str, object]) -> dict[str, TokenCounter]:
     if not isinstance(given, Mapping):
         raise ConfigError(f"must map arm names to functions, not be {_shown(given)}", field="token_counters")
     for name, counter in given.items():
-        field = f"token_counters.{name}"
-        if name not in entries:
-            raise ConfigError(f"there is no such arm; the pool has {', '.join(entries)}", field=field)
+        field = _field_of_arm("token_counters", name, entries)
         if not callable(counter):
             raise ConfigError(f"must be a function of (messages, tool schemas), not {_shown(counter)}", field=field)
     return dict(given)

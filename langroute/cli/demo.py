@@ -41,7 +41,7 @@ def demo(
     those models on the same tasks.
     """
     from langroute.budget import Budget
-    from langroute.lab.demo import demonstrate, lab_pool, openai_pool
+    from langroute.lab.demo import demonstrate, openai_pool
 
     try:
         pool = openai_pool(_names(models), prices=_prices(prices)) if models else None
@@ -66,10 +66,10 @@ def demo(
     journal = open_journal(store)
     try:
         episode = most_telling(result.policies["routed"].runs)
-        records, end = journal.records(episode), journal.end(episode)
+        records, end, arms = journal.records(episode), journal.end(episode), journal.arms(episode)
     finally:
         journal.close()
-    console().print(demo_report(result, records=records, end=end, arms=(pool or lab_pool()).arms))
+    console().print(demo_report(result, records=records, end=end, arms=arms))
     typer.echo(f"\nMore: langroute explain {episode}{'' if store == DEFAULT_STORE else f' --store {store}'}")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
-from langroute.cli.stores import DEFAULT_STORE, AsJson, Store, arms_of, console, reading
+from langroute.cli.stores import DEFAULT_STORE, AsJson, Store, console, reading
 from langroute.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def explain(
 def _explain_one(journal: "Journal", episode: str, step: int | None, *, as_json: bool) -> None:
     from langroute.observe import report
 
-    records, end, arms = journal.records(episode), journal.end(episode), arms_of(journal, episode)
+    records, end, arms = journal.records(episode), journal.end(episode), journal.arms(episode)
     wanted = records if step is None else _of_step(records, step)
     if as_json:
         typer.echo(report.as_json(wanted, end, arms))

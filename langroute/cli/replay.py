@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from langroute.cli.stores import DEFAULT_STORE, AsJson, Store, arms_of, console, reading
+from langroute.cli.stores import DEFAULT_STORE, AsJson, Store, console, reading
 from langroute.errors import ReplayError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def replay(
     What the estimate assumes is printed with it.
     """
     with reading(store) as journal:
-        records, arms = journal.records(episode), arms_of(journal, episode)
+        records, arms = journal.records(episode), journal.arms(episode)
     if not arms:
         raise ReplayError(f"the store does not hold the pool of episode {episode}, so other arms have no price here")
     from langroute.observe.replayed import explain_replay, replay_as_json

@@ -2,9 +2,9 @@
 
 # ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help is quick
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,21 +14,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from langroute.protocols import Journal
-    from langroute.records import Arm
 
 DEFAULT_STORE = "sqlite:///langroute.db"
 
 Store = Annotated[str, typer.Option("--store", metavar="URL", help="The store to read, as given to StepRouter.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
-
-
-@runtime_checkable
-class KeepsPool(Protocol):
-    """A journal that also knows the pool an episode chose from."""
-
-    def arms(self, episode: str) -> "Sequence[Arm]":
-        """The arms with their prices, in pool order; empty when unknown."""
-        ...
 
 
 @contextmanager
@@ -58,11 +48,6 @@ def reading(store: str) -> "Iterator[Journal]":
         yield journal
     finally:
         journal.close()
-
-
-def arms_of(journal: "Journal", episode: str) -> "tuple[Arm, ...]":
-    """The pool of an episode; empty when the journal does not keep it."""
-    return tuple(journal.arms(episode)) if isinstance(journal, KeepsPool) else ()
 
 
 def console() -> "Console":

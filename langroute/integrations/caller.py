@@ -4,7 +4,7 @@ So there is one run per provider call, with the model's own name, cache, streami
 """
 
 from collections.abc import AsyncGenerator, Generator, Iterator
-from typing import Any, TypeGuard
+from typing import Any
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -26,7 +26,7 @@ _CUT_OFF = "LengthFinishReasonError"
 class Misfit:
     """Stands for an answer that does not fit its schema, until it is known whether another arm will do better."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self.error = error
 
 
@@ -58,10 +58,10 @@ class LangChainCaller:
         try:
             value = self._target(act).invoke(self._request.prompt, self._config(act, meter), **self._options(act))
         except BaseException as error:
-            act.usage = meter.usage
-            if not _is_misfit(error):
+            misfit = _misfit(act, meter, error)
+            if misfit is None:
                 raise
-            return meter.reply(Misfit(error), ("invalid_structure",))
+            return misfit
         return self._done(act, meter, value)
 
     async def acall(self, act: Call) -> Reply:
@@ -71,10 +71,10 @@ class LangChainCaller:
         try:
             value = await target.ainvoke(self._request.prompt, self._config(act, meter), **self._options(act))
         except BaseException as error:
-            act.usage = meter.usage
-            if not _is_misfit(error):
+            misfit = _misfit(act, meter, error)
+            if misfit is None:
                 raise
-            return meter.reply(Misfit(error), ("invalid_structure",))
+            return misfit
         return self._done(act, meter, value)
 
     def stream(self, act: Call) -> Generator[Any, None, None]:
@@ -159,8 +159,12 @@ class LangChainCaller:
         return reply
 
 
-def _is_misfit(error: BaseException) -> TypeGuard[Exception]:
-    return isinstance(error, _MISFIT) or type(error).__name__ == _CUT_OFF
+def _misfit(act: Call, meter: CallMeter, error: BaseException) -> Reply | None:
+    """What a failed call brought, if its answer merely does not fit its schema; its usage is kept either way."""
+    act.usage = meter.usage
+    if not isinstance(error, _MISFIT) and type(error).__name__ != _CUT_OFF:
+        return None
+    return meter.reply(Misfit(error), ("invalid_structure",))
 
 
 def _chunk(message: AIMessage) -> AIMessageChunk:

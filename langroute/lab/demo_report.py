@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from langroute.lab.demo_result import DemoResult, PolicyResult
-from langroute.lab.intervals import Interval
+from langroute.lab.intervals import Bounds
 from langroute.money import format_dollars
 from langroute.observe.report import explain
 from langroute.records import Arm, EpisodeEnd, Record
@@ -64,5 +64,5 @@ def _findings(result: DemoResult) -> list[str]:
     return lines
 
 
-def _span(interval: Interval) -> str:
+def _span(interval: Bounds) -> str:
     return f"[{interval[0]:.1%}, {interval[1]:.1%}]"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from langroute.budget import Budget
-from langroute.lab.intervals import Interval, mean_interval, paired_bootstrap, wilson
+from langroute.lab.intervals import Bounds, normal_interval, paired_bootstrap, wilson
 from langroute.money import dollars
 
 
@@ -43,9 +43,9 @@ class PolicyResult:
         return sum(run.success for run in self.runs) / len(self.runs)
 
     @property
-    def success_interval(self) -> Interval:
+    def success_interval(self) -> Bounds:
         """95% interval of the success (Wilson)."""
-        return wilson(sum(run.success for run in self.runs), len(self.runs))
+        return wilson(sum(run.success for run in self.runs), len(self.runs)).bounds
 
     @property
     def nano_usd(self) -> int:
@@ -58,9 +58,9 @@ class PolicyResult:
         return float(dollars(self.nano_usd)) / len(self.runs)
 
     @property
-    def dollars_interval(self) -> Interval:
+    def dollars_interval(self) -> Bounds:
         """95% interval of the mean dollars of a task (normal)."""
-        return mean_interval([float(dollars(run.nano_usd)) for run in self.runs])
+        return normal_interval([float(dollars(run.nano_usd)) for run in self.runs]).bounds
 
     @property
     def steps(self) -> float:
@@ -103,12 +103,12 @@ class DemoResult:
         return _quality(self._paired())
 
     @property
-    def saving_interval(self) -> Interval:
+    def saving_interval(self) -> Bounds:
         """95% interval of the saving (paired bootstrap over tasks)."""
         return paired_bootstrap(_saving, self._paired())
 
     @property
-    def quality_interval(self) -> Interval:
+    def quality_interval(self) -> Bounds:
         """95% interval of the quality (paired bootstrap over tasks)."""
         return paired_bootstrap(_quality, self._paired())
 

@@ -1,39 +1,51 @@
 """95% intervals of what the lab measures."""
 
+import math
 from collections.abc import Callable, Sequence
-from math import sqrt
+from dataclasses import dataclass
+from statistics import NormalDist, fmean, stdev
 
 import numpy as np
 from numpy.typing import NDArray
 
-_Z = 1.959964
+_Z = NormalDist().inv_cdf(0.975)
 _RESAMPLES = 2000
 
-Interval = tuple[float, float]
+Bounds = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A mean with its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def bounds(self) -> Bounds:
+        """The interval alone."""
+        return self.low, self.high
 
 
 def wilson(successes: int, trials: int) -> Interval:
-    """Wilson's score interval of a proportion."""
-    if trials == 0:
-        return 0.0, 1.0
-    rate, spread = successes / trials, _Z * _Z / trials
-    middle = (rate + spread / 2) / (1 + spread)
-    half = _Z * sqrt(rate * (1 - rate) / trials + spread / (4 * trials)) / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    """Return a share with Wilson's 95% interval."""
+    share = successes / trials
+    middle = (share + _Z**2 / (2 * trials)) / (1 + _Z**2 / trials)
+    half = _Z / (1 + _Z**2 / trials) * math.sqrt(share * (1 - share) / trials + _Z**2 / (4 * trials**2))
+    return Interval(mean=share, low=max(0.0, middle - half), high=min(1.0, middle + half))
 
 
-def mean_interval(values: Sequence[float]) -> Interval:
-    """Normal interval of a mean."""
-    sample = np.asarray(values, dtype=float)
-    if len(sample) < 2:
-        return float(sample.mean()), float(sample.mean())
-    half = _Z * float(sample.std(ddof=1)) / sqrt(len(sample))
-    return float(sample.mean()) - half, float(sample.mean()) + half
+def normal_interval(values: Sequence[float]) -> Interval:
+    """Return a mean with its 95% interval by the normal approximation; of a single value, that value alone."""
+    mean = fmean(values)
+    half = _Z * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return Interval(mean=mean, low=mean - half, high=mean + half)
 
 
 def paired_bootstrap(
     statistic: Callable[[NDArray[np.float64]], float], rows: Sequence[Sequence[float]], *, seed: int = 0
-) -> Interval:
+) -> Bounds:
     """Percentile interval of a statistic of tasks, resampled whole: what is paired in a task stays paired.
 
     Args:

@@ -4,30 +4,20 @@ Everything here comes from running the agent with the real models on tasks that 
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from statistics import NormalDist, fmean, stdev
+from statistics import fmean
 
 from langroute.lab.agent import StepName
 from langroute.lab.engine import MODEL_NAMES, LabModel, Rates
+from langroute.lab.intervals import Interval, normal_interval, wilson
 from langroute.lab.probes import StepScore, score_steps
 from langroute.lab.runner import Call, Chooser, Run, always, by_step, run_tasks
 from langroute.lab.world import sample_task
 
 FRESH_SEED = 1_000_000_000
 """Tasks measured start at this seed; training takes its own from 0 upwards."""
-_Z = NormalDist().inv_cdf(0.975)
 SMALL, MEDIUM, LARGE = MODEL_NAMES
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """A mean with its 95% interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,20 +128,6 @@ def score_policy(runs: Sequence[Run], models: Mapping[str, LabModel]) -> PolicyS
         calls=fmean(len(run.calls) for run in runs),
         retries=fmean(run.retries for run in runs),
     )
-
-
-def wilson(successes: int, trials: int) -> Interval:
-    """Return a share with Wilson's 95% interval."""
-    share = successes / trials
-    middle = (share + _Z**2 / (2 * trials)) / (1 + _Z**2 / trials)
-    half = _Z / (1 + _Z**2 / trials) * math.sqrt(share * (1 - share) / trials + _Z**2 / (4 * trials**2))
-    return Interval(mean=share, low=max(0.0, middle - half), high=min(1.0, middle + half))
-
-
-def normal_interval(values: Sequence[float]) -> Interval:
-    """Return a mean with its 95% interval by the normal approximation; needs two values or more."""
-    mean, half = fmean(values), _Z * stdev(values) / math.sqrt(len(values))
-    return Interval(mean=mean, low=mean - half, high=mean + half)
 
 
 def run(tasks: int = 2000, seed: int = FRESH_SEED, as_json: bool = False) -> None:

@@ -4,7 +4,8 @@ from rich.console import Console
 from rich.table import Table
 
 from langroute.lab.agent import STEP_KINDS
-from langroute.lab.measure import LARGE, Interval, Measurement
+from langroute.lab.intervals import Interval
+from langroute.lab.measure import LARGE, Measurement
 
 
 def print_tables(measured: Measurement, console: Console | None = None) -> None:

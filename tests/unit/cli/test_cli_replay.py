@@ -1,24 +1,26 @@
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from episode_samples import ARMS, episode
 
-from langroute.journal.store import SqliteJournal
-from langroute.records import Arm
+from langroute.journal.store import open_journal
+from langroute.records import PoolSnapshot
 
 Run = Callable[..., Any]
 
 
 @pytest.fixture
-def kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A journal that keeps the pool of the sample episode."""
-
-    def arms(self: SqliteJournal, episode: str) -> Sequence[Arm]:
-        return ARMS
-
-    monkeypatch.setattr(SqliteJournal, "arms", arms, raising=False)
+def kept(store: str) -> None:
+    """The store keeps the pool of the sample episode too, as a router's journal does."""
+    pool = PoolSnapshot(id="sample", arms=ARMS)
+    journal = open_journal(store)
+    journal.keep_pool(pool)
+    for record in episode():
+        journal.write(replace(record, pool=pool.id))
+    journal.close()
 
 
 @pytest.mark.usefixtures("kept")
@@ -51,9 +53,8 @@ def test_an_unknown_policy_names_the_known_ones(run: Run, store: str) -> None:
     assert "use always-small, always-large or prior" in result.stderr
 
 
-def test_without_a_pool_there_is_no_guess(run: Run, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_pool_there_is_no_guess(run: Run, store: str) -> None:
     """Where the store does not hold the pool, a replay says so instead of inventing prices."""
-    monkeypatch.setattr("langroute.cli.replay.arms_of", lambda journal, episode: ())
     result = run("replay", "order-42", "--policy", "always-small", "--store", store)
     assert result.exit_code == 2
     assert "does not hold the pool of episode order-42" in result.stderr

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from langroute.lab.catalog import MODEL_NAMES
 from langroute.lab.engine import Rates
-from langroute.lab.measure import FRESH_SEED, Measurement, call_dollars, measure, normal_interval, run, wilson
+from langroute.lab.intervals import normal_interval, wilson
+from langroute.lab.measure import FRESH_SEED, Measurement, call_dollars, measure, run
 from langroute.lab.measure_tables import print_tables
 from langroute.lab.probes import auroc
 from langroute.lab.runner import Call
