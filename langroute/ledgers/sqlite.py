@@ -61,6 +61,11 @@ class SqliteLedger:
     def open(self, scope: str, limits: Limits, *, at: float) -> Balance:
         """Open a scope, or return its books as they are; see `langroute.protocols.Ledger.open`."""
         check_limits(limits)
+        with self._database.read() as connection:
+            # Every step looks at a scope that is open by now: that needs no lock against other writers. A scope that
+            # another process opens in between is left as it is by the insertion below.
+            if (known := self._find(connection, scope)) is not None:
+                return known
         with self._database.write() as connection:
             row = {"scope": scope, "at": at} | bind_limits(limits)
             if connection.execute(self._sql["open_scope"], row).rowcount:
@@ -150,7 +155,13 @@ class SqliteLedger:
         connection.executemany(self._sql["settle_purpose"], parts)
 
     def _balance(self, connection: sqlite3.Connection, scope: str) -> Balance:
+        balance = self._find(connection, scope)
+        if balance is None:
+            raise unknown_scope(scope)
+        return balance
+
+    def _find(self, connection: sqlite3.Connection, scope: str) -> Balance | None:
         row = connection.execute(self._sql["find_scope"], {"scope": scope}).fetchone()
         if row is None:
-            raise unknown_scope(scope)
+            return None
         return balance_of(row, connection.execute(self._sql["purposes_of"], {"scope": scope}).fetchall())
