@@ -6,10 +6,10 @@ So there is one run per provider call, with the model's own name, cache, streami
 from collections.abc import AsyncGenerator, Generator, Iterator
 from typing import Any
 
+from langchain_core.callbacks import Callbacks
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import merge_configs
 from pydantic import ValidationError
 
 from langroute.flow import Call, Reply
@@ -128,17 +128,20 @@ class LangChainCaller:
         return model  # type: ignore[no-any-return]
 
     def _config(self, act: Call, meter: CallMeter) -> RunnableConfig:
-        step = act.record.step
-        own: RunnableConfig = {
-            "callbacks": [meter],
-            "tags": [f"langroute:{act.arm.name}", *([_NOSTREAM] if act.gated else [])],
+        """The call's config with what is ours added; as `merge_configs` would do, which takes five times as long."""
+        step, given = act.record.step, self._request.config
+        tags = {*(given.get("tags") or ()), f"langroute:{act.arm.name}", *((_NOSTREAM,) if act.gated else ())}
+        config: RunnableConfig = {
+            **given,
+            "tags": sorted(tags),
             "metadata": {
+                **(given.get("metadata") or {}),
                 "langroute_episode": step.episode,
                 "langroute_call_index": step.call_index,
                 "langroute_record": act.record.id,
             },
+            "callbacks": _joined(given.get("callbacks"), meter),
         }
-        config = merge_configs(self._request.config, own)
         if step.attempt:
             config.pop("run_id", None)  # the first attempt had it, and each is a run of its own
         return config
@@ -157,6 +160,15 @@ class LangChainCaller:
         if meter.message is not None:
             self._reader.learn_answer(meter.message, model=act.arm.model, asked_with=len(self._request.messages))
         return reply
+
+
+def _joined(callbacks: Callbacks, meter: CallMeter) -> Callbacks:
+    """Callbacks with the meter beside them; those given are not changed."""
+    if callbacks is None or isinstance(callbacks, list):
+        return [*(callbacks or ()), meter]
+    manager = callbacks.copy()
+    manager.add_handler(meter, inherit=True)
+    return manager
 
 
 def _misfit(act: Call, meter: CallMeter, error: BaseException) -> Reply | None:
