@@ -30,6 +30,8 @@ _OWN_FIELDS = frozenset(
     {"edits", "name", "callbacks", "tags", "metadata", "verbose", "profile", "custom_get_token_ids"}
 )
 
+_VERSIONS = "lc_versions"
+
 
 class RoutedChatModel(BaseChatModel):
     """A chat model for wherever one goes; before every call the router chooses which model of the pool makes it.
@@ -264,18 +266,36 @@ class RoutedChatModel(BaseChatModel):
         own: bool = True,
     ) -> ModelCall:
         options = dict(kwargs) if stop is None else {**kwargs, "stop": stop}
-        messages = self._convert_input(prompt).to_messages()
+        messages = self._messages(prompt)
         given = ensure_config(_in_place(config))
         return model_call(
             prompt=prompt, messages=messages, config=self._with_own(given) if own else given, options=options
         )
 
+    def _messages(self, prompt: LanguageModelInput) -> Sequence[BaseMessage]:
+        """The prompt as messages; a list of them as it is, where LangChain would check every one of a long history."""
+        if type(prompt) is list and all(issubclass(kind, BaseMessage) for kind in set(map(type, prompt))):
+            return list(prompt)
+        return self._convert_input(prompt).to_messages()
+
     def _with_own(self, config: RunnableConfig) -> RunnableConfig:
         """A config with this model's own callbacks, tags and metadata; where both say something, the config wins."""
+        # In a graph, handlers that a call brings itself are joined with those of the run around it, below.
+        brings_handlers = isinstance(config.get("callbacks"), list) and var_child_runnable_config.get() is not None
+        if self._says_nothing and not brings_handlers:
+            return config
         own = RunnableConfig(tags=self.tags or [], metadata=self.metadata or {})
         merged = merge_configs(own, config)
         # Added to the callbacks in force, not these to them: those know the run around the call.
         return merged if self.callbacks is None else merge_configs(merged, RunnableConfig(callbacks=self.callbacks))
+
+    @property
+    def _says_nothing(self) -> bool:
+        """Whether this model brings no callbacks, tags and metadata of its own.
+
+        Which versions of LangChain it runs under, as every model's metadata tell, the chosen model tells as well.
+        """
+        return self.callbacks is None and not self.tags and not (self.metadata or {}).keys() - {_VERSIONS}
 
     def _set_out(self, call: ModelCall, *, streams: bool = False) -> tuple[Journey, StepRouter, LangChainCaller]:
         """A call's journey, with the desk and the caller that a driver needs to perform it."""
