@@ -82,6 +82,7 @@ class FeaturesPart(_Part):
     hint: str = Field(description="what the caller says the task is; empty when nothing was said")
     channel: str = Field(description="where the request comes from; empty when nothing was said")
     domain: str = Field(description="the subject; empty when nothing was said")
+    entry: str = Field(description="name of the entry rule that the call matched; empty without one")
 
 
 class MeasurePart(_Part):
@@ -346,6 +347,7 @@ def _features(record: Record) -> FeaturesPart:
         hint=features.hint,
         channel=features.channel,
         domain=features.domain,
+        entry=features.entry,
     )
 
 
