@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
@@ -17,11 +16,9 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2Stre
 from pydantic import ConfigDict, PrivateAttr
 
 from langroute import drivers
-from langroute.episodes import current_episode
 from langroute.errors import ConfigError
 from langroute.flow import Journey, journey
 from langroute.integrations.caller import LangChainCaller, answer
-from langroute.integrations.place import run_place
 from langroute.integrations.request import STRUCTURE, TOOLS, BoundTool, ModelCall, StepReader, Structure, model_call
 from langroute.pool import ModelPool
 from langroute.router import StepRouter
@@ -37,7 +34,8 @@ class RoutedChatModel(BaseChatModel):
     the chosen model's own name, and usage is counted once.
 
     A call can be steered through the config's metadata: ``langroute_episode``, ``langroute_kind``,
-    ``langroute_purpose``, ``langroute_arm``.
+    ``langroute_purpose``, ``langroute_arm``; a call outside any graph also by ``langroute_hint``, ``langroute_channel``
+    and ``langroute_domain``.
 
     Args:
         router: decides, and keeps the books. Its pool must be a ``ModelPool``.
@@ -276,14 +274,11 @@ class RoutedChatModel(BaseChatModel):
 
     def _journey(self, call: ModelCall, *, streams: bool = False) -> Journey:
         gate = self.router.config.gate_streams or not (streams or _is_watched(call.config))
-        place, around = run_place(call.config), current_episode()
-        if around is not None:
-            # A stream may be read after the block that it was opened in has ended.
-            place = replace(place, explicit=around.id)
+        place = self._reader.place(call)
         return journey(
             self.router,
             place,
-            lambda episode, index: self._reader.read(call, episode=episode, call_index=index),
+            lambda episode, index: self._reader.read(call, episode=episode, call_index=index, alone=place.alone),
             gate=gate,
         )
 

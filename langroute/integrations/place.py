@@ -18,6 +18,11 @@ KIND = "langroute_kind"
 KIND_REASON = "langroute_kind_reason"
 PURPOSE = "langroute_purpose"
 ARM = "langroute_arm"
+HINT = "langroute_hint"
+CHANNEL = "langroute_channel"
+DOMAIN = "langroute_domain"
+
+_LONGEST_WORD = 100  # characters: these words stand in the log, where no prompt may
 
 # Keys of LangGraph's own that no public function gives (INTEGRATION: the identity of a run, and whether it resumes).
 _RUNTIME = "__pregel_runtime"
@@ -37,6 +42,9 @@ class NodePlace:
         purpose: which reserve the call may open; None when none was set.
         arm: the arm the user demands; None when free.
         attempt: graph attempts of this node before this one (retry policies).
+        hint: what the caller says the task is; empty when nothing was said.
+        channel: where the request comes from; empty when nothing was said.
+        domain: its subject; empty when nothing was said.
     """
 
     node: str = ""
@@ -45,6 +53,9 @@ class NodePlace:
     purpose: Purpose | None = None
     arm: str | None = None
     attempt: int = 0
+    hint: str = ""
+    channel: str = ""
+    domain: str = ""
 
 
 def node_place(config: RunnableConfig) -> NodePlace:
@@ -62,6 +73,9 @@ def node_place(config: RunnableConfig) -> NodePlace:
         purpose=_purpose(metadata),
         arm=_text(metadata, ARM),
         attempt=_graph_attempt(config) + _tagged_attempt(config),
+        hint=_word(config, HINT),
+        channel=_word(config, CHANNEL),
+        domain=_word(config, DOMAIN),
     )
 
 
@@ -164,6 +178,21 @@ def _text(data: Mapping[str, Any], key: str) -> str | None:
     if not isinstance(value, str) or not value.strip():
         raise ConfigError(f"must be a non-empty string, not {value!r}", field=f"metadata.{key}")
     return value
+
+
+def _word(config: RunnableConfig, key: str) -> str:
+    """What was said of a call in its metadata, or of its whole run in ``configurable``."""
+    parts = (("metadata", config.get("metadata")), ("configurable", config.get("configurable")))
+    for part, data in parts:
+        value = (data or {}).get(key)
+        if value is None:
+            continue
+        if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_WORD:
+            raise ConfigError(
+                f"must be a word or a few (1 to {_LONGEST_WORD} characters), not {value!r:.120}", field=f"{part}.{key}"
+            )
+        return value.strip()
+    return ""
 
 
 def _purpose(metadata: Mapping[str, Any]) -> Purpose | None:
