@@ -64,13 +64,23 @@ class LangChainCaller:
         request: the call as it reached the door.
         reader: reads the step; told under which name an arm answers.
         edits: make the prompt shorter, in this order, when the router wants it to be.
+        alone: the call opens an episode of its own.
     """
 
-    def __init__(self, pool: ModelPool, request: ModelCall, reader: StepReader, *, edits: Sequence[Edit] = ()) -> None:
+    def __init__(
+        self,
+        pool: ModelPool,
+        request: ModelCall,
+        reader: StepReader,
+        *,
+        edits: Sequence[Edit] = (),
+        alone: bool = False,
+    ) -> None:
         self._pool = pool
         self._request = request
         self._reader = reader
         self._edits = edits
+        self._alone = alone
         self._reply = Reply()
 
     def observe(self, episode: str, call_index: int, /, *, compress: bool = False) -> Step:
@@ -78,7 +88,7 @@ class LangChainCaller:
         if compress and self._edits:
             shorter = shortened(self._request.messages, self._edits)
             self._request = replace(self._request, prompt=shorter, messages=shorter)
-        return self._reader.read(self._request, episode=episode, call_index=call_index)
+        return self._reader.read(self._request, episode=episode, call_index=call_index, alone=self._alone)
 
     def ask(self, act: Ask) -> object:
         """Interrupt the graph with a question, and return what it is resumed with.
