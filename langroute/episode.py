@@ -45,7 +45,7 @@ class Episode:
 
     Attributes:
         id: the episode's id.
-        arm: name of the arm that makes every call of the episode; None leaves the choice to the router.
+        arm: the arm that makes its calls, where nothing nearer to a call says otherwise; None when free.
     """
 
     def __init__(
@@ -59,10 +59,9 @@ class Episode:
         on_open: Callable[[Balance], None] | None = None,
         on_action: Callable[[ActionTaken], None] | None = None,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
-        arm: str | None = None,
     ) -> None:
         self.id = episode_id
-        self.arm = arm
+        self.arm: str | None = None
         self._budget = self._first_budget = budget
         self._limits = budget.limits()
         self._ledger = ledger

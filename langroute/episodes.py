@@ -74,10 +74,10 @@ class EpisodeBook:
         self._lock = threading.Lock()
 
     def episode(self, episode_id: str, *, budget: Budget | None = None, arm: str | None = None) -> Episode:
-        """The handle of an episode by id.
+        """The handle of an episode by id; from now on with this arm, where one is given.
 
         Raises:
-            ConfigError: the id is empty, or this process already knows the episode under another budget or arm.
+            ConfigError: the id is empty, or this process already knows the episode under another budget.
         """
         if not isinstance(episode_id, str) or not episode_id.strip():
             raise ConfigError("must be a non-empty string", field="episode")
@@ -93,7 +93,6 @@ class EpisodeBook:
                     on_open=self._on_open,
                     on_action=self._on_action,
                     new_id=self._new_id,
-                    arm=arm,
                 )
                 self._handles[episode_id] = known
                 while len(self._handles) > _MOST_REMEMBERED:
@@ -103,10 +102,7 @@ class EpisodeBook:
                     f"episode {episode_id!r} already runs under another budget; change_budget changes it",
                     field="budget",
                 )
-            elif arm is not None and known.arm != arm:
-                if known.arm is not None:
-                    raise ConfigError(f"episode {episode_id!r} already demands {known.arm!r}", field="arm")
-                known.arm = arm
+            known.arm = arm or known.arm
             self._handles.move_to_end(episode_id)
             return known
 

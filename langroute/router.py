@@ -184,10 +184,10 @@ class StepRouter:
         Args:
             episode_id: any non-empty string, unique for one attempt at one task.
             budget: its own budget, instead of the router's.
-            arm: the arm that makes all its calls; the router chooses when left out.
+            arm: the arm that makes its calls, unless a call, its node or ``RouterConfig.pins`` says otherwise.
 
         Raises:
-            ConfigError: the id is empty, the pool has no such arm, or the episode runs under another budget or arm.
+            ConfigError: the id is empty, the episode already runs under another budget, or the pool has no such arm.
         """
         return self.episodes.episode(episode_id, budget=budget, arm=None if arm is None else self.arm(arm).name)
 
