@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from langroute.books import Limits, Purpose
 from langroute.errors import ConfigError
 from langroute.files import read_mapping
-from langroute.money import limit_nano
+from langroute.money import dollars, limit_nano
 
 _MOST_DOLLARS = 4e9  # the ledgers' 64-bit integers of nano-dollars end soon after
 _MOST_TOKENS = 10**15
@@ -91,6 +91,21 @@ class Budget(BaseModel):
             output_tokens=self.max_output_tokens,
             retries=self.hard_stop_after_retries,
             reserves=self._reserve_pairs(),
+        )
+
+    def under(self, limits: Limits) -> Self:
+        """This budget with the limits of the ledger in place of its own, for books that were changed elsewhere."""
+        kept = dict(limits.reserves)
+        ledgers = {name: float(dollars(kept.get(purpose, 0))) for purpose, name in _RESERVES.items()}
+        total = None if limits.nano_usd is None else float(dollars(limits.nano_usd))
+        return self.model_copy(
+            update={
+                **ledgers,
+                "total_dollars": total,
+                "max_input_tokens": limits.input_tokens,
+                "max_output_tokens": limits.output_tokens,
+                "hard_stop_after_retries": limits.retries,
+            }
         )
 
     @classmethod

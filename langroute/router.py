@@ -162,17 +162,18 @@ class StepRouter:
 
     # -- episodes ------------------------------------------------------------------------------------------------
 
-    def episode(self, episode_id: str, *, budget: Budget | None = None) -> Episode:
+    def episode(self, episode_id: str, *, budget: Budget | None = None, arm: str | None = None) -> Episode:
         """A handle on an episode; as a context manager, every routed call inside belongs to it.
 
         Args:
             episode_id: any non-empty string, unique for one attempt at one task.
             budget: its own budget, instead of the router's.
+            arm: the arm that makes all its calls; the router chooses when left out.
 
         Raises:
-            ConfigError: the id is empty, or the episode already runs under another budget.
+            ConfigError: the id is empty, the pool has no such arm, or the episode runs under another budget or arm.
         """
-        return self.episodes.episode(episode_id, budget=budget)
+        return self.episodes.episode(episode_id, budget=budget, arm=None if arm is None else self.arm(arm).name)
 
     def balance(self, episode_id: str) -> Balance:
         """The books of an episode now."""
@@ -338,6 +339,7 @@ class StepRouter:
             on_finish=self._finished,
             on_single_call=self._warn_single_call,
             on_open=self._opened,
+            on_action=self.tell,
         )
 
     def _opened(self, balance: Balance) -> None:
