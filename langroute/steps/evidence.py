@@ -25,8 +25,8 @@ _VERBS = frozenset(
     draft edit enrich evaluate execute expand explain extract fetch filter finalize find fix format gather generate get
     give grade handle identify implement improve invoke judge load make merge optimize parse perform pick plan prepare
     present process produce provide query rank rate read refine reflect reply respond retrieve return review revise
-    rewrite route run save score search select send solve split start store suggest summarize synthesize transform
-    translate triage update use validate verify write"""
+    rewrite route run save score search select send should solve split start store suggest summarize synthesize
+    transform translate triage update use validate verify write"""
     )
 )
 _HELPER: Weights = (0.0, 0.6, 0.0, 0.0)
@@ -54,8 +54,8 @@ def of_name(place: str, name: str) -> Evidence:
     """Evidence of an identifier: its verb or its head says more than what stands around them."""
     said = [word.lower() for word in words(name[:_MOST_OF_NAME])]
     # A helper that is called agent works; an agent that is called nothing else leads.
-    helper = len(said) > 1 and said[-1] == "agent"
-    while len(said) > 1 and said[-1] in _WRAPPINGS:
+    helper = len(said) > 1 and said[-1] == "agent" and said[-2] != "call"
+    while len(said) > 1 and said[-1] in _WRAPPINGS and said[-2] != "call":
         said.pop()
     scaled = [("_".join(said[begin:end]), row, _stress(said, begin, end, row)) for begin, end, row in _matches(said)]
     if helper:

@@ -37,5 +37,6 @@ BY_HAND: dict[str, Weights] = {
 """Log-odds of facts that the labelled nodes do not tell."""
 
 UNSURE = 0.7
-"""Below this confidence a kind should be looked at by a person: of such nodes about one in four was wrong, of the
-others one in twenty (``tests/bench/kinds.py``, repositories left out)."""
+"""Below this confidence a person should look at a kind. One in five of such nodes was wrong, one in seventeen of the
+others (``tests/bench/kinds.py``, repositories left out).
+"""

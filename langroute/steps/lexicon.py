@@ -16,7 +16,7 @@ _CONTROL = """
     select 1.2, intent 2, handoff 2.5, transfer 1.5, manager 1.8, boss 2, lead 1.2, leader 1.5, director 2,
     think 1.8, thought 1.5, reason 1.2, outline 2.2, decompose 2.5, decomposition 2.5, breakdown 2, clarify 2,
     clarification 2, clarifier 2, strategy 1.8, strategist 2, next 1, topic .8, scope 1.2, brief 1, prioritize
-    1.6, schedule 1, scheduler 1.5, assign 1.5, workflow .5, should 1, whether .8, controller 2.2, control 1.8,
+    1.6, schedule 1, scheduler 1.5, assign 1.5, workflow .5, should 2, whether .8, controller 2.2, control 1.8,
     policy .8, goal .8, subgoal 1.5, todo .4, split .5, approach .8, subtask 1.5, subtopic 1.2, subquestion 2,
     dispatcher 2.5, selector 1.8, switch 1.2, gateway 1.5, entry .5, intake 1.2, sub_question 2.2, choose_tool
     3, select_tool 2.5, next_step 2, next_action 2, query_plan 2.5, task_planner 3, query_router 3, create_plan
@@ -35,7 +35,8 @@ _CONTROL = """
     query_type 2, question_type 2, complexity 1.5, urgency 1.2, priority 1.5, sort 1, mode .8, continue 1, loop .8,
     terminate 1.5, stop .8, agent 1.2, header .5, toc 1.5, table_content 1.5, generate_outline 3, arrange 1, pick
     1.2, preference .4, classification 2.2, classifier 2.2, need .6, coordinator 2.5, orchestration 3, expand_topic
-    1.2, choose_next 3, pick_next 2.5, next_question 1, hypothesis_plan 2, subgraph_router 3, select_mode 2
+    1.2, choose_next 3, pick_next 2.5, next_question 1, hypothesis_plan 2, subgraph_router 3, select_mode 2,
+    next_worker 3, next_agent 3, next_node 3, split_task 2.2
 """
 _EXECUTION = """
     execute 2.2, executor 2.2, extract 2.2, search 2, retrieve 2, retrieval 1.5, fetch 1.8, scrape 2, crawl 2,
@@ -75,7 +76,8 @@ _EXECUTION = """
     increment .8, summarize_document 2, summarize_result 1.8, summarize_source 1.8, summarize_page 1.8,
     summarize_article 1.8, summarize_section 1.8, summarize_chunk 2, compress_research 2.2, research_agent 2.2,
     format_query 1.5, format_data 1.2, retry .4, scenario 1, quiz .8, exercise .8, letter .8, cover .6, ticket .5,
-    extract_answer 1.8, evidence .8, context .5, history .4, embedding 1.5, tokenize 1.2, crawl_web 2
+    extract_answer 1.8, evidence .8, context .5, history .4, embedding 1.5, tokenize 1.2, crawl_web 2, memory_manager
+    2.5
 """
 _VERIFICATION = """
     check 2.5, checker 2.5, verify 3, verifier 3, verification 3, validate 3, validator 3, validation 3, grade
@@ -112,7 +114,7 @@ _PRESENTATION = """
     conversational 2, talk 1.5, say 1, tell 1, notify 1.2, notification 1.2, announce 1.2, inform
     1, communicate 1.2, display 1.5, show 1.2, render 1.2, return .6, end .8, executive_summary 2, final_summary
     2.5, wrap_up 2, goodbye 2, farewell 2, hello 1.5, smalltalk 2, chitchat 2, casual 1.5, general .6, direct .8,
-    faq 1.5, help 1, support .6, tutor 1, teacher .8, coach .8, advisor .8, reject .8, refuse 1.8, refusal 1.8,
+    faq 1.5, help .3, support .6, tutor 1, teacher .8, coach .8, advisor .8, reject .8, refuse 1.8, refusal 1.8,
     decline 1.5, out_scope 1.5, no_answer 1.5, newsletter 1.2, briefing 1.5, digest 1.2, article .8, complete .6,
     answer_question 1, generate_reply 2.5, write_answer 2.2, create_report 3, final_output 2.5, final_result 2,
     final_draft 1.5, final_synthesis 3, answer_query 1.8, write_final 2.5, synthesize_answer 3, synthesize_report 3,
