@@ -5,8 +5,10 @@
 Reads ``graph_nodes/nodes.jsonl`` under ``$LANGROUTE_DATA``, or under ``../shared/data`` beside the repository.
 
 What is fitted are figures alone: what a place counts (name, prompt, ...) and what a plain fact counts (tools are bound,
-...), by a ridge towards values set by hand, whose strength was fixed beforehand. ``--fit`` prints them. Each repository
-is left out in turn: the figures are fitted to the others, and it is judged by them.
+...), by a ridge towards values set by hand. ``--fit`` prints them. Each repository is left out in turn: the figures are
+fitted to the others, and it is judged by them. The ridge's strength, and how a name's parts are stressed, were chosen
+with these accuracies in view, from a flat stretch: strengths from 1 to 50 gave .91 to .92, and .79 to .82 with words
+struck.
 
 - ``accuracy_unseen``: so judged. No row of the repository shaped a figure. The words, though, were listed by people who
   know LangGraph applications and who have seen the rows, so that this still flatters.
@@ -44,7 +46,7 @@ from langroute.steps.lexicon import LEXICON, find, stem, words
 Row = dict[str, Any]
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
-# How strongly the fit holds on to the values set by hand. From 1 and 1 to 50 and 5 no accuracy moved by more than .03.
+# How strongly the fit holds on to the values set by hand.
 _RIDGE_SCALES, _RIDGE_FACTS = 20.0, 5.0
 START_FITTED = {
     "prior": (0.3, 0.8, 0.0, 0.3),
