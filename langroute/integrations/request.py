@@ -3,9 +3,8 @@
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from threading import Lock
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -14,15 +13,16 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langroute.books import Purpose
 from langroute.config import RouterConfig
+from langroute.entry import EntryRule
+from langroute.episodes import RunPlace
+from langroute.integrations.entrance import Entrance
 from langroute.integrations.options import json_bytes, refuse_hidden_costs, take_output_limit, text_bytes
 from langroute.integrations.place import NodePlace, node_place
-from langroute.integrations.visit import visit_of
+from langroute.integrations.signals import Signals
 from langroute.pool import ModelPool
-from langroute.records import BudgetView, Features, Kind, Pressure, Step
+from langroute.records import BudgetView, Kind, Step
 from langroute.steps import ConversationReader, Reading, bound_input_tokens, expected_input_tokens
 from langroute.steps.classify import classify_node
-from langroute.steps.features import ToolCategories
-from langroute.steps.visits import VisitCounter
 
 TOOLS = "tools"
 STRUCTURE = "langroute_structure"
@@ -30,7 +30,6 @@ _FORMAT = "response_format"
 # Arguments of some models' own `bind_tools`, which has to see them: there they also change how tools are described.
 _BIND_KEYS = ("tool_choice", "strict", "parallel_tool_calls", _FORMAT)
 _MOST_ANSWERS = 10_000
-_MOST_EPISODES = 10_000
 
 
 class BoundTool(dict[str, Any]):
@@ -131,8 +130,6 @@ def model_call(
 class StepReader:
     """Reads the step out of a call; remembers conversations, so that only new messages are read.
 
-    Visits of nodes and confidences are remembered by episode. All memory is bounded, and starts anew with the process.
-
     Args:
         config: the router's settings.
         pool: the arms, and the tokenizers that are known of them.
@@ -141,13 +138,10 @@ class StepReader:
     def __init__(self, config: RouterConfig, pool: ModelPool) -> None:
         self._config = config
         self._pool = pool
+        self._entrance = Entrance(config)
         self._reader = ConversationReader()
         self._answers: OrderedDict[str, tuple[str, int]] = OrderedDict()
-        self._confidences: OrderedDict[str, float | None] = OrderedDict()
-        self._confidences_lock = Lock()
-        self._visits = VisitCounter()
-        self._categories = ToolCategories()
-        self._window = max((arm.context_window or 0 for arm in pool.arms), default=0)
+        self._signals = Signals(pool)
 
     def learn_answer(self, message: AIMessage, *, model: str, asked_with: int) -> None:
         """Remember that ``model`` gave this answer to a call on ``asked_with`` messages: then its report of them holds.
@@ -160,17 +154,18 @@ class StepReader:
                 self._answers.popitem(last=False)
 
     def learn_outcome(self, episode: str, confidence: float | None) -> None:
-        """Remember how sure the answer of an episode's latest call was; None when it did not tell."""
-        with self._confidences_lock:
-            self._confidences[episode] = confidence
-            self._confidences.move_to_end(episode)
-            while len(self._confidences) > _MOST_EPISODES:
-                self._confidences.popitem(last=False)
+        """Remember how sure the latest answer of an episode was; None when it did not tell."""
+        self._signals.learn_outcome(episode, confidence)
 
-    def read(self, call: ModelCall, *, episode: str, call_index: int) -> Step:
+    def place(self, call: ModelCall) -> RunPlace:
+        """Where a call stands, to find its episode, and what is set aside for one that it opens."""
+        return self._entrance.place(call.config, call.messages)
+
+    def read(self, call: ModelCall, *, episode: str, call_index: int, alone: bool = False) -> Step:
         """The step of a call; its ``budget`` is still to be filled in."""
         place = node_place(call.config)
-        kind, reason = self._kind(place, call)
+        entry = self._entrance.rule(place, call.messages)
+        kind, reason = self._kind(place, call, entry)
         reading = self._reader.read(call.messages)
         bounds = self._arm_bounds(call, reading)
         expected = min([expected_input_tokens(reading, tools_bytes=call.schema_bytes), *bounds.values()])
@@ -182,7 +177,7 @@ class StepReader:
             node=place.node,
             kind_reason=reason,
             purpose=place.purpose or default_purpose(kind),
-            pressure=self._pressure(call, reading, episode=episode, retries=place.attempt, expected=expected),
+            pressure=self._signals.pressure(reading, call.config, episode=episode, place=place, expected=expected),
             input_tokens=expected,
             input_bound=bound_input_tokens(reading, tools_bytes=call.schema_bytes),
             arm_bounds=tuple(bounds.items()),
@@ -190,27 +185,17 @@ class StepReader:
             needs_tools=bool(call.tools),
             needs_structure=call.needs_structure,
             pinned=place.arm,
-            features=self._features(call, reading, episode=episode),
+            loops=place.loops,
+            features=self._signals.features(
+                reading,
+                episode=episode,
+                place=place,
+                entry=entry,
+                schema_bytes=call.schema_bytes,
+                tool_category=self._signals.tool_category(call.tools, call.tool_options, lambda: call.tool_schemas),
+            ),
             needs_media=reading.media_kinds,
-        )
-
-    def _pressure(self, call: ModelCall, reading: Reading, *, episode: str, retries: int, expected: int) -> Pressure:
-        """What the messages tell, and what only the place and the pool do."""
-        visit = visit_of(call.config)
-        return replace(
-            reading.pressure,
-            retries=retries,
-            cycles=self._visits.cycles(episode, visit) if visit is not None else 0,
-            context_share=round(min(1.0, expected / self._window), 4) if self._window else 0.0,
-        )
-
-    def _features(self, call: ModelCall, reading: Reading, *, episode: str) -> Features:
-        demand = call.tool_options.get("tool_choice")
-        return Features(
-            prompt_bytes=reading.total_bytes + call.schema_bytes,
-            retrievals=reading.retrievals,
-            tool_category=self._categories.of(call.tools, tool_choice=demand, schemas=lambda: call.tool_schemas),
-            prior_confidence=self._confidences.get(episode),
+            alone=alone,
         )
 
     def _arm_bounds(self, call: ModelCall, reading: Reading) -> dict[str, int]:
@@ -238,12 +223,14 @@ class StepReader:
                 return model if asked_with == index else None
         return None
 
-    def _kind(self, place: NodePlace, call: ModelCall) -> tuple[Kind, str]:
+    def _kind(self, place: NodePlace, call: ModelCall, entry: EntryRule | None) -> tuple[Kind, str]:
         if place.node in self._config.kinds:
             return self._config.kinds[place.node], "set in config"
         if place.kind is not None:
             return place.kind, place.kind_reason
         schema = call.structure.schema if call.structure is not None else None
+        if not place.node:
+            return self._entrance.kind(place, entry, call.messages, tools=bool(call.tools), schema=schema)
         found = classify_node(name=place.node, tools=bool(call.tools), schema=schema)
         return found.kind, found.reason
 
