@@ -51,6 +51,8 @@ class VisitCounter:
             nodes.move_to_end(visit.node)
             place = bisect_left(moments.known, visit.moment)
             cycles = moments.forgotten + place
+            if moments.forgotten and not place:
+                return cycles  # older than all that is known: whether it was counted before cannot be told
             if place == len(moments.known) or moments.known[place] != visit.moment:
                 moments.known.insert(place, visit.moment)
             self._forget(nodes, moments)
