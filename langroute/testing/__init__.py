@@ -7,9 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langroute.testing.answerer import obliging
     from langroute.testing.clock import FakeClock
     from langroute.testing.estimator_contract import check_estimator
     from langroute.testing.ledger_contract import check_ledger
+    from langroute.testing.openai_server import ScriptedServer, refusal
     from langroute.testing.policy_contract import check_policy
     from langroute.testing.reply import Reply
     from langroute.testing.scripted import ScriptedCall, ScriptedModel, ScriptExhausted
@@ -20,9 +22,12 @@ __all__ = [
     "ScriptExhausted",
     "ScriptedCall",
     "ScriptedModel",
+    "ScriptedServer",
     "check_estimator",
     "check_ledger",
     "check_policy",
+    "obliging",
+    "refusal",
 ]
 
 _HOMES = {
@@ -31,9 +36,12 @@ _HOMES = {
     "ScriptExhausted": "scripted",
     "ScriptedCall": "scripted",
     "ScriptedModel": "scripted",
+    "ScriptedServer": "openai_server",
     "check_estimator": "estimator_contract",
     "check_ledger": "ledger_contract",
     "check_policy": "policy_contract",
+    "obliging": "answerer",
+    "refusal": "openai_server",
 }
 
 
