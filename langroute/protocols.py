@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 from langroute.books import Amount, Balance, Entry, HoldRequest, Limits
 from langroute.money import Price
 from langroute.records import (
+    ActionTaken,
     Arm,
     EpisodeEnd,
     Estimate,
@@ -109,6 +110,17 @@ class Ledger(Protocol):
         """
         ...
 
+    def amend(self, scope: str, limits: Limits, *, at: float) -> Balance:
+        """Put other limits in force for an open scope; what is spent and held stays. Returns the books after it.
+
+        Limits below what is spent or held are taken: nothing more is admitted then.
+
+        Raises:
+            LedgerError: the scope was never opened, or is closed.
+            ConfigError: the limits are impossible.
+        """
+        ...
+
     def close_scope(self, scope: str) -> Balance:
         """Take no more holds from a scope; open holds may still settle."""
         ...
@@ -132,6 +144,10 @@ class JournalSink(Protocol):
 
     def write(self, record: Record) -> None:
         """Take a record for storage."""
+        ...
+
+    def note(self, action: ActionTaken) -> None:
+        """Take an action for storage; one with the same id is replaced."""
         ...
 
     def finish(self, end: EpisodeEnd) -> None:
@@ -165,6 +181,10 @@ class Journal(JournalSink, Protocol):
         Raises:
             EpisodeNotFound: nothing is stored under this id.
         """
+        ...
+
+    def actions(self, episode: str) -> tuple[ActionTaken, ...]:
+        """All actions of an episode, in order; empty when none is stored."""
         ...
 
     def end(self, episode: str) -> EpisodeEnd | None:

@@ -1,166 +1,61 @@
 """The records that travel through one step: frozen, slotted, keyword-only, plain data.
 
 Money is integer nano-dollars (``*_nano``), time is seconds or milliseconds as the name says, probabilities are floats
-in [0, 1]. The records of the books are in ``books.py``. Nothing here knows a framework, a store or a clock.
+in [0, 1]. What is known before a decision is in ``situation.py``, the records of the books are in ``books.py``. Nothing
+here knows a framework, a store or a clock.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from langroute.books import Purpose, Resource
+from langroute.books import Resource
 from langroute.money import Price, dollars
+from langroute.situation import KINDS, Arm, BudgetView, Features, Kind, Pressure, Rejection, Step
 
-Kind = Literal["control", "execution", "verification", "presentation"]
-KINDS: tuple[Kind, ...] = ("control", "execution", "verification", "presentation")
+__all__ = [
+    "KINDS",
+    "Action",
+    "ActionTaken",
+    "Alternative",
+    "Arm",
+    "BudgetView",
+    "EpisodeEnd",
+    "Estimate",
+    "Features",
+    "Kind",
+    "Measure",
+    "Outcome",
+    "Permit",
+    "PoolSnapshot",
+    "Pressure",
+    "Record",
+    "Rejection",
+    "RoutingDecision",
+    "Ruling",
+    "Step",
+    "Usage",
+    "as_dollars",
+]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arm:
-    """Something that can make the call: a model with its settings.
-
-    Attributes:
-        name: the user's name for it in the pool.
-        model: the provider's name for the model.
-        provider: the provider's id, for example ``openai``.
-        price: its price list.
-        context_window: most input tokens it takes; None when unknown.
-        calls_tools: whether tools may be bound to it.
-        structured_output: whether a schema may be bound to it.
-        min_output_tokens: under this output limit the arm is not worth calling and is masked.
-        max_output_tokens: the most it can write, or the user's own limit on it; None when unknown.
-        rank: 0.0 for the cheapest arm of the pool, 1.0 for the dearest, by the price of a typical call.
-    """
-
-    name: str
-    model: str
-    provider: str
-    price: Price
-    context_window: int | None = None
-    calls_tools: bool = True
-    structured_output: bool = True
-    min_output_tokens: int = 1
-    max_output_tokens: int | None = None
-    rank: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pressure:
-    """How much trouble the episode is in, part by part.
-
-    Attributes:
-        retries: attempts of this step before this one: graph retry attempts and calls made again by langroute.
-        invalid_tool_calls: tool calls in the conversation that could not be parsed.
-        tool_errors: tool messages with status ``error``.
-        repeated_calls: tool calls made again with equal or near-equal arguments.
-    """
-
-    retries: int = 0
-    invalid_tool_calls: int = 0
-    tool_errors: int = 0
-    repeated_calls: int = 0
-
-    @property
-    def total(self) -> int:
-        """All parts together."""
-        return self.retries + self.invalid_tool_calls + self.tool_errors + self.repeated_calls
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejection:
-    """An arm that was tried in this step and did not do, and why."""
-
-    arm: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetView:
-    """What a step knows of its budget when it is decided.
-
-    Attributes:
-        scope: the tightest scope, the one all other fields speak of.
-        limit_nano: its limit in nano-dollars; None when unlimited.
-        spent_nano: settled.
-        held_nano: set aside by calls under way.
-        available_nano: what this step may set aside, other purposes' reserves excluded; None when unlimited.
-        reserves: nano-dollars still kept, by purpose.
-        input_tokens_left: None when unlimited.
-        output_tokens_left: None when unlimited.
-        retries_left: None when unlimited.
-        seconds_left: None when unlimited.
-        input_tokens_limit: the limits that the ``*_left`` fields are parts of; None when unlimited.
-        output_tokens_limit: see above.
-        retries_limit: see above.
-        seconds_limit: see above.
-    """
-
-    scope: str
-    limit_nano: int | None = None
-    spent_nano: int = 0
-    held_nano: int = 0
-    available_nano: int | None = None
-    reserves: tuple[tuple[Purpose, int], ...] = ()
-    input_tokens_left: int | None = None
-    output_tokens_left: int | None = None
-    retries_left: int | None = None
-    seconds_left: float | None = None
-    input_tokens_limit: int | None = None
-    output_tokens_limit: int | None = None
-    retries_limit: int | None = None
-    seconds_limit: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One model call about to be made: all that the decision may look at.
-
-    Attributes:
-        episode: id of the episode.
-        call_index: how many steps of the episode came before this one.
-        attempt: how often this step was decided before (0 at first).
-        node: graph node the call is made in; empty outside a graph.
-        kind: what kind of step it is.
-        kind_reason: how the kind was found.
-        purpose: which reserve the call may open.
-        pressure: how much trouble the episode is in.
-        input_tokens: expected input tokens.
-        input_bound: no call of this step can be billed more input tokens than this, whichever arm makes it.
-        arm_bounds: tighter bounds that hold for single arms, as pairs: from the arm's own tokenizer, or its own report
-            of the conversation's prefix plus a byte bound of what is new.
-        output_cap: most output tokens this step may ask for; the limit that is sent is this or less.
-        needs_tools: tools are bound to the call.
-        needs_structure: a schema is bound to the call.
-        pinned: arm the user demands; None when free.
-        rejected: arms tried in this step before, with the reason.
-        budget: what is left.
-    """
-
-    episode: str
-    call_index: int
-    kind: Kind
-    budget: BudgetView
-    attempt: int = 0
-    node: str = ""
-    kind_reason: str = ""
-    purpose: Purpose = "general"
-    pressure: Pressure = field(default_factory=Pressure)
-    input_tokens: int = 0
-    input_bound: int = 0
-    arm_bounds: tuple[tuple[str, int], ...] = ()
-    output_cap: int = 1024
-    needs_tools: bool = False
-    needs_structure: bool = False
-    pinned: str | None = None
-    rejected: tuple[Rejection, ...] = ()
-
-    @property
-    def is_retry(self) -> bool:
-        """Whether this call repeats an attempt of the same step, made by the graph or by langroute."""
-        return self.attempt > 0 or self.pressure.retries > 0
-
-    def bound_for(self, arm: Arm) -> int:
-        """The most input tokens this arm can be billed for this step."""
-        return min([self.input_bound, *(bound for name, bound in self.arm_bounds if name == arm.name)])
+Action = Literal[
+    "budget_opened",
+    "budget_changed",
+    "downgrade",
+    "lower_output",
+    "compress",
+    "skip",
+    "ask",
+    "answered",
+    "finish",
+    "retry",
+    "failover",
+    "escalate",
+    "stop",
+    "refused",
+    "charged",
+    "episode_finished",
+]
+"""What can happen to an episode beside a call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,11 +111,24 @@ class Ruling:
         price_of_dollar: lambda, success probability given up per dollar saved.
         permits: one per arm, in pool order.
         reason: why lambda is what it is, one sentence.
+        calm_price: lambda if money were spent as planned; equal to ``price_of_dollar`` when it is.
+        stop_price: success probability that a dollar must buy, or stopping is better; None when stopping is no choice.
+        closing: why this has to be the last call of its episode; empty when it has not.
+        compress: why the prompt should be made shorter first; empty when it should not.
+        ask_nano: a person is asked before a call that is expected to cost this much or more; None when nobody is.
+        reservation_nano: nano-dollars that an episode opened by this very call is given; None when it has no limit, or
+            when the call did not open it.
     """
 
     price_of_dollar: float
     permits: tuple[Permit, ...]
     reason: str = ""
+    calm_price: float | None = None
+    stop_price: float | None = None
+    closing: str = ""
+    compress: str = ""
+    ask_nano: int | None = None
+    reservation_nano: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,6 +237,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """Something done about a step beside choosing its arm, and why."""
+
+    action: Action
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One attempt at one step, whole: what was known, what was decided, what came of it.
 
@@ -340,6 +256,7 @@ class Record:
         outcome: None when no call was made (the decision was to stop, or the hold was refused).
         action: ``call``, ``stop`` or ``refused``.
         pool: id of the pool that was chosen from; see ``PoolSnapshot``.
+        measures: what was done beside choosing an arm: a lower tier, a lower limit, a compressed prompt, a last call.
     """
 
     id: str
@@ -351,6 +268,7 @@ class Record:
     outcome: Outcome | None = None
     action: Literal["call", "stop", "refused"] = "call"
     pool: str = ""
+    measures: tuple[Measure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,6 +282,33 @@ class PoolSnapshot:
 
     id: str
     arms: tuple[Arm, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionTaken:
+    """Something other than a call that happened to an episode; the journal keeps it beside the records.
+
+    Attributes:
+        id: unique id.
+        episode: id of the episode.
+        at: epoch seconds.
+        action: what was done.
+        reason: why, one plain sentence without text of a prompt or an answer.
+        call_index: the step it happened in; None when it concerns the whole episode.
+        node: graph node it happened in; empty outside a graph.
+        cost_nano: nano-dollars that were booked for it (charges), else 0.
+        detail: plain data as JSON, for whoever takes the action up again; empty when there is none.
+    """
+
+    id: str
+    episode: str
+    at: float
+    action: Action
+    reason: str
+    call_index: int | None = None
+    node: str = ""
+    cost_nano: int = 0
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from langroute.books import Purpose
-from langroute.records import Kind, Outcome, Record, Usage, as_dollars
+from langroute.records import Action, Kind, Outcome, Record, Usage, as_dollars
 
 SCHEMA_VERSION: Literal[1] = 1
-
-Action = Literal["budget_opened", "retry", "escalate", "stop", "refused", "charged", "episode_finished"]
 
 
 class _Part(BaseModel):
@@ -55,6 +53,7 @@ class BudgetPart(_Part):
     retries_left: int | None = Field(description="count; null when unlimited")
     seconds_limit: float | None = Field(description="seconds in all; null when unlimited")
     seconds_left: float | None = Field(description="seconds; null when unlimited")
+    planned_calls: int | None = Field(description="calls the episode is planned to take; null when nothing was planned")
 
 
 class PressurePart(_Part):
@@ -65,13 +64,42 @@ class PressurePart(_Part):
     invalid_tool_calls: int = Field(description="tool calls that could not be parsed")
     tool_errors: int = Field(description="tool messages with status error")
     repeated_calls: int = Field(description="tool calls made again with the same or nearly the same arguments")
+    cycles: int = Field(description="times the run came back to this node beyond its first visit; not in the total")
+    self_corrections: int = Field(description="answers in which the model takes back what it said before")
+    schema_failures: int = Field(description="answers that did not fit the schema that was demanded")
+    empty_ends: int = Field(description="answers without text and without a readable tool call")
+    context_share: float = Field(
+        description="expected input over the largest window of the pool; 0 when no window is known; not in the total"
+    )
+
+
+class FeaturesPart(_Part):
+    """What else was known of the step; never text of a prompt."""
+
+    prompt_bytes: int = Field(description="UTF-8 bytes of all that is sent")
+    retrievals: int = Field(description="retrieved documents and results of search tools in the current turn")
+    tool_category: str = Field(description="what the bound tools are for; empty without tools")
+    prior_confidence: float | None = Field(description="confidence of the step before; null when unknown")
+    hint: str = Field(description="what the caller says the task is; empty when nothing was said")
+    channel: str = Field(description="where the request comes from; empty when nothing was said")
+    domain: str = Field(description="the subject; empty when nothing was said")
+
+
+class MeasurePart(_Part):
+    """Something done about the step beside choosing its arm."""
+
+    action: Action = Field(description="what was done")
+    reason: str = Field(description="why, one plain sentence")
 
 
 class RejectionPart(_Part):
-    """An arm that was tried in this step before, and why it did not do."""
+    """An arm that is out for the rest of this step, and why."""
 
     arm: str = Field(description="name of the arm")
-    reason: str = Field(description="why its answer was not accepted")
+    reason: str = Field(description="what was wrong")
+    why: Literal["answer", "fault", "person"] = Field(
+        description="its answer was not accepted, its call failed, or a person said no"
+    )
 
 
 class UsagePart(_Part):
@@ -121,10 +149,20 @@ class RoutingDecisionEvent(_AttemptEvent):
     needs_tools: bool = Field(description="tools are bound to the call")
     needs_structure: bool = Field(description="a schema is bound to the call")
     pinned: str | None = Field(description="arm the user demands; null when free")
-    rejected: tuple[RejectionPart, ...] = Field(description="arms tried in this step before")
+    rejected: tuple[RejectionPart, ...] = Field(description="arms that are out for the rest of this step")
     alternatives: tuple[AlternativePart, ...] = Field(description="every arm of the pool, in pool order")
     budget: BudgetPart = Field(description="what was left")
     pressure: PressurePart = Field(description="how much trouble the episode is in")
+    features: FeaturesPart = Field(description="what else was known of the step")
+    needs_media: tuple[str, ...] = Field(description="kinds of media that the arm has to take")
+    loops: bool = Field(description="the call is one round of an agent's loop")
+    alone: bool = Field(description="the call stands outside any graph and opened an episode of its own")
+    closing: bool = Field(description="this is to be the last call of its episode: without tools, told to answer now")
+    calm_price: float | None = Field(description="lambda if money were spent as planned; null when nothing was planned")
+    reservation_usd: float | None = Field(
+        description="what an episode opened by this very call was given, dollars; null when unlimited or not opened"
+    )
+    measures: tuple[MeasurePart, ...] = Field(description="what was done beside choosing an arm")
 
 
 class RoutingOutcomeEvent(_AttemptEvent):
@@ -187,10 +225,18 @@ def decision_event(record: Record) -> RoutingDecisionEvent:
         needs_tools=step.needs_tools,
         needs_structure=step.needs_structure,
         pinned=step.pinned,
-        rejected=tuple(RejectionPart(arm=tried.arm, reason=tried.reason) for tried in step.rejected),
+        rejected=tuple(RejectionPart(arm=tried.arm, reason=tried.reason, why=tried.why) for tried in step.rejected),
         alternatives=_alternatives(record),
         budget=_budget(record),
         pressure=_pressure(record),
+        features=_features(record),
+        needs_media=step.needs_media,
+        loops=step.loops,
+        alone=step.alone,
+        closing=step.closing,
+        calm_price=record.ruling.calm_price,
+        reservation_usd=as_dollars(record.ruling.reservation_nano),
+        measures=tuple(MeasurePart(action=taken.action, reason=taken.reason) for taken in record.measures),
     )
 
 
@@ -277,6 +323,7 @@ def _budget(record: Record) -> BudgetPart:
         retries_left=view.retries_left,
         seconds_limit=view.seconds_limit,
         seconds_left=view.seconds_left,
+        planned_calls=view.planned_calls,
     )
 
 
@@ -288,6 +335,24 @@ def _pressure(record: Record) -> PressurePart:
         invalid_tool_calls=pressure.invalid_tool_calls,
         tool_errors=pressure.tool_errors,
         repeated_calls=pressure.repeated_calls,
+        cycles=pressure.cycles,
+        self_corrections=pressure.self_corrections,
+        schema_failures=pressure.schema_failures,
+        empty_ends=pressure.empty_ends,
+        context_share=pressure.context_share,
+    )
+
+
+def _features(record: Record) -> FeaturesPart:
+    features = record.step.features
+    return FeaturesPart(
+        prompt_bytes=features.prompt_bytes,
+        retrievals=features.retrievals,
+        tool_category=features.tool_category,
+        prior_confidence=features.prior_confidence,
+        hint=features.hint,
+        channel=features.channel,
+        domain=features.domain,
     )
 
 

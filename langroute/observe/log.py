@@ -13,8 +13,8 @@ import structlog
 from pydantic_core import to_json
 
 from langroute.errors import ConfigError
-from langroute.observe.events import Action, RoutingEvent, action_event, decision_event, outcome_event
-from langroute.records import Record
+from langroute.observe.events import RoutingEvent, action_event, decision_event, outcome_event
+from langroute.records import Action, Record
 
 LOGGER_NAME = "langroute"
 

@@ -170,6 +170,9 @@ def _parts(pressure: Pressure) -> str:
         "invalid tool calls": pressure.invalid_tool_calls,
         "tool errors": pressure.tool_errors,
         "repeated calls": pressure.repeated_calls,
+        "self-corrections": pressure.self_corrections,
+        "schema failures": pressure.schema_failures,
+        "empty ends": pressure.empty_ends,
     }
     return ", ".join(f"{name} {count}" for name, count in parts.items() if count) or "none"
 
