@@ -72,7 +72,7 @@ class LabServer:
             LangrouteError: the server is not running.
         """
         if self._http is None:
-            raise LangrouteError("the lab's server is not running: call start(), or use it in a with statement")
+            raise LangrouteError("the server is not running: call start(), or use it in a with statement")
         host, port = self._http.server_address[:2]
         return f"http://{host!s}:{port}/v1"
 
@@ -84,7 +84,7 @@ class LabServer:
             LangrouteError: it runs already.
         """
         if self._http is not None:
-            raise LangrouteError("the lab's server runs already: stop() it first, or make another one")
+            raise LangrouteError("the server runs already: stop() it first, or make another one")
         host, port = self._address
         try:
             self._http = LabHttpServer(self._address, self)

@@ -66,8 +66,8 @@ class Door(Protocol):
         ...
 
     @property
-    def lacks(self) -> Mapping[Power, str]:
-        """The powers it does not have, each with the reason; these checks are skipped, and the report says so."""
+    def lacks(self) -> Mapping[str, str]:
+        """The `POWERS` it does not have, each with the reason; these checks are skipped, and the report says so."""
         ...
 
     def run(self, router: StepRouter, call: DoorCall) -> Any:

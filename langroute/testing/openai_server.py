@@ -48,8 +48,9 @@ class ScriptedServer(LabServer):
             a function of the request's JSON; or a mapping from model to these. ``obliging`` when left out. An
             exception made by ``refusal`` is sent as that HTTP status; ``ConnectionError`` closes the connection; any
             other one is a 500.
-        prices: model name -> price of the models served; two models of awkward prices when left out. Hand the same
-            table to ``ModelPool`` and the meter checks langroute's books, by arithmetic of its own.
+        prices: model name -> price of the models served; ``scripted-small`` and ``scripted-large`` at awkward prices
+            when left out. Hand the same table to a ``ModelPool`` of these models, and the meter checks langroute's
+            books by arithmetic of its own.
         context_window: most tokens, here words, of prompt and answer together.
         port: the port to listen on; 0 takes a free one.
         api_key: the key clients must send; None asks for none.

@@ -25,7 +25,7 @@ class ChatModelDoor:
     """RoutedChatModel, called as any chat model."""
 
     name = "RoutedChatModel"
-    lacks: Mapping[Any, str] = {"nests": "it is what others nest"}
+    lacks: Mapping[str, str] = {"nests": "it is what others nest"}
 
     def run(self, router: StepRouter, call: DoorCall) -> Any:
         return prepared(router, call).invoke(call.messages, call.config)
@@ -50,7 +50,7 @@ class GraphDoor:
     """A node of a plain StateGraph that calls its model itself, put through route_graph."""
 
     name = "a node through route_graph"
-    lacks: Mapping[Any, str] = {}
+    lacks: Mapping[str, str] = {}
 
     def run(self, router: StepRouter, call: DoorCall) -> Any:
         return answer_of(self.graph(router, call).invoke({"messages": call.messages}, call.config), call)
@@ -88,7 +88,7 @@ class AgentDoor:
     """An agent of LangChain's whose model is a RoutedChatModel."""
 
     name = "create_agent over RoutedChatModel"
-    lacks: Mapping[Any, str] = {}
+    lacks: Mapping[str, str] = {}
 
     def run(self, router: StepRouter, call: DoorCall) -> Any:
         return self.answer(self.agent(router, call).invoke({"messages": call.messages}, call.config), call)
@@ -111,7 +111,7 @@ class AgentDoor:
     def agent(self, router: StepRouter, call: DoorCall) -> Any:
         """An agent with the call's tools and schema."""
         schema = call.schema
-        wanted = {} if schema is None else {"response_format": ToolStrategy(schema)}
+        wanted: Any = {} if schema is None else {"response_format": ToolStrategy(schema)}
         return create_agent(call.model or RoutedChatModel(router), list(call.tools), **wanted)
 
     def answer(self, state: Any, call: DoorCall) -> Any:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.language_models import BaseChatModel
@@ -34,7 +35,7 @@ class Broken(ChatModelDoor):
     """RoutedChatModel's own door, to be spoiled in one way."""
 
     name = "broken"
-    lacks: Mapping[Any, str] = {}
+    lacks: Mapping[str, str] = {}
 
 
 class AskingTwice(Broken):
@@ -52,7 +53,7 @@ class CountingTwice(Broken):
     def run(self, router: StepRouter, call: DoorCall) -> Any:
         answer = super().run(router, call)
         for handler in call.config["callbacks"]:  # type: ignore[union-attr]
-            handler.on_llm_end(LLMResult(generations=[[ChatGeneration(message=answer)]]))
+            handler.on_llm_end(LLMResult(generations=[[ChatGeneration(message=answer)]]), run_id=uuid4())
         return answer
 
 
@@ -244,7 +245,7 @@ class Watching:
     """A door that only watches: the application calls its own model, and nothing is decided or booked."""
 
     name = "watching"
-    lacks: Mapping[Any, str] = {
+    lacks: Mapping[str, str] = {
         "decides": "it changes nothing",
         "holds": "it changes nothing",
         "books": "it does not count",
@@ -281,7 +282,7 @@ class Partial(Watching):
 
 class WithAstream(Watching):
     async def astream(self, router: StepRouter, call: DoorCall) -> AsyncIterator[Any]:
-        yield AIMessageChunk("")
+        yield AIMessageChunk(content="")
 
 
 def test_what_is_missing_needs_a_reason() -> None:

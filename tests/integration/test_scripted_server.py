@@ -124,7 +124,10 @@ def test_the_obliging_answerer_fits_tools_and_schemas() -> None:
 
 def test_answers_may_depend_on_the_request_and_on_the_model() -> None:
     """A function sees the JSON that was sent; each model may have a script of its own."""
-    scripts = {"scripted-small": lambda request: f"{request['temperature']} {request['user']}", "scripted-large": ["L"]}
+    scripts: Any = {
+        "scripted-small": lambda request: f"{request['temperature']} {request['user']}",
+        "scripted-large": ["L"],
+    }
     with ScriptedServer(scripts) as server:
         small = client(server, temperature=0.5).bind(user="me")
         large = server.chat_model("scripted-large")
@@ -209,7 +212,7 @@ def test_a_slow_server_is_a_gate() -> None:
     with ScriptedServer(["late"]) as server:
         gate = server.inject_gate()
         with pytest.raises(openai.APITimeoutError):
-            client(server, timeout=0.05).invoke("hi")
+            client(server, timeout=openai.Timeout(10, read=0.05)).invoke("hi")
         gate.wait_reached()
         gate.open()
 
@@ -218,7 +221,7 @@ def test_the_books_equal_the_servers_meter_to_the_nano_dollar() -> None:
     """The meter prices by arithmetic of its own; langroute's books say the same after any mix of calls."""
     price = Price(input_per_million=0.137, output_per_million=1.011, cached_input_per_million=0.0137)
     awkward = Reply(text="a b", input_tokens=997, cached_tokens=311, output_tokens=13, reasoning_tokens=7)
-    script = [awkward, "one", Reply(tool_calls=(("add", {"a": 1}),)), awkward]
+    script: list[Any] = [awkward, "one", Reply(tool_calls=(("add", {"a": 1}),)), awkward]
     with ScriptedServer(script, prices={"odd": price}) as server:
         pool = ModelPool({"odd": server.chat_model("odd")}, prices=server.prices)
         router = StepRouter(pool, budget=Budget(total_dollars=1.0))
