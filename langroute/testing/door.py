@@ -22,12 +22,13 @@ from pydantic import BaseModel
 
 from langroute.router import StepRouter
 
-Power = Literal["arun", "stream", "astream", "tools", "structure", "decides", "holds", "books", "nests"]
+Power = Literal["arun", "stream", "astream", "tools", "structure", "records", "decides", "holds", "books", "nests"]
 POWERS: tuple[Power, ...] = get_args(Power)
 """What a door may lack, with a reason.
 
 - ``arun``, ``stream``, ``astream``: it has the method of this name.
 - ``tools``, ``structure``: tools reach the model; answers fit a schema.
+- ``records``: each call leaves a record in the router's journal.
 - ``decides``: it chooses the arm that makes the call; a door without it only watches.
 - ``holds``: it sets aside the worst case before the call, and refuses what does not fit.
 - ``books``: it books what the calls cost.

@@ -91,8 +91,17 @@ def leaves_one_record(stage: Stage, way: str) -> None:
     (record,) = records
     again = replay_decision(record, [bench.router.policy])
     expect(repr(again) == repr(record.decision), f"the decision replays as\n{again}\nand was\n{record.decision}")
-    arm = str(record.decision.arm)
-    expect(len(bench.models[arm].calls) == 1, f"the record says {arm} was chosen, but it was not called")
+
+
+def calls_the_chosen_arm(stage: Stage, way: str) -> None:
+    """The arm that the record says was chosen is the one that made the call, and its outcome says so."""
+    bench = stage()
+    bench.ask(way, bench.call())
+    called = [name for name, model in bench.models.items() for _ in model.calls]
+    chosen = [record.decision.arm for record in bench.records()]
+    expect(called == chosen, f"the records say that {chosen} was chosen, called was {called}")
+    made = [record.outcome.arm for record in bench.records() if record.outcome]
+    expect(made == called, f"the outcomes in the records are of {made}, called was {called}")
 
 
 def obeys_a_pin(stage: Stage, way: str) -> None:

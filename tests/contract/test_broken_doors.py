@@ -113,6 +113,15 @@ class NotRouting(Broken):
         return router.pool.model("small").invoke(call.messages, call.config)  # type: ignore[attr-defined]
 
 
+class AskingAnother(Broken):
+    """Puts the answer of another model than the chosen one in its place."""
+
+    def run(self, router: StepRouter, call: DoorCall) -> Any:
+        pool: Any = router.pool
+        pool._models = dict(zip(pool._models, reversed(pool._models.values()), strict=True))
+        return super().run(router, call)
+
+
 class WithoutMetadata(Broken):
     """Drops langroute's own keys of the metadata."""
 
@@ -187,6 +196,7 @@ BREAKS: list[tuple[str, type[Broken]]] = [
     ("books_what_was_used", NeverSettling),
     ("leaves_one_record", AskingTwice),
     ("leaves_one_record", NotRouting),
+    ("calls_the_chosen_arm", AskingAnother),
     ("obeys_a_pin", WithoutMetadata),
     ("finds_the_episode_in_the_config", WithoutMetadata),
     ("binds_tools_on_the_chosen_model", WithoutTools),
@@ -249,6 +259,7 @@ class Watching:
         "decides": "it changes nothing",
         "holds": "it changes nothing",
         "books": "it does not count",
+        "records": "it does not count",
         "nests": "it changes nothing",
         "tools": "not tried",
         "structure": "not tried",
