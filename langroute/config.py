@@ -1,6 +1,6 @@
 """RouterConfig: every setting of a router, from Python or from one YAML or TOML file, validated once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -26,6 +26,7 @@ class RouterConfig(BaseModel):
         policy: ``prior``, ``always-small``, ``always-large`` or ``always:ARM``.
         thrift: success probability one is willing to give up to use the cheapest arm instead of the dearest, per step.
         kinds: kind of a node by its name, where the classification should be overruled.
+        pins: arm by node name; it makes every call of the node, unless the call or the node itself says otherwise.
         output_caps: most output tokens of a call by kind, where the user set none on the model or the call.
         attempts_on_fault: how often a call is made in all when the provider fails for a moment (429, 5xx, time-outs).
         patience_s: seconds a call waits for money that calls under way have set aside, before it is refused; most of
@@ -44,6 +45,7 @@ class RouterConfig(BaseModel):
     policy: str = "prior"
     thrift: float = Field(default=0.12, ge=0, le=1)
     kinds: dict[str, Kind] = Field(default_factory=dict)
+    pins: dict[str, str] = Field(default_factory=dict)
     output_caps: dict[Kind, int] = Field(default_factory=dict)
     attempts_on_fault: int = Field(default=3, ge=1)
     patience_s: float = Field(default=5.0, ge=0)
@@ -105,3 +107,14 @@ def checked_kind(value: object, *, field: str) -> Kind:
         if value == kind:
             return kind
     raise ConfigError(f"{value!r} is no kind of step; use one of {', '.join(KINDS)}", field=field)
+
+
+def check_pins(pins: Mapping[str, str], arms: Collection[str]) -> None:
+    """Refuse pins to arms that the pool does not have.
+
+    Raises:
+        ConfigError: a pin names no arm; the message lists them.
+    """
+    for node, arm in pins.items():
+        if arm not in arms:
+            raise ConfigError(f"the pool has no arm {arm!r}; it has {', '.join(arms)}", field=f"pins.{node}")

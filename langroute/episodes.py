@@ -40,6 +40,7 @@ class Episode:
 
     Attributes:
         id: the episode's id.
+        arm: the arm that makes its calls, where nothing nearer to a call says otherwise; None when free.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Episode:
     ) -> None:
         self.id = episode_id
         self.budget = budget
+        self.arm: str | None = None
         self._ledger = ledger
         self._clock = clock
         self._on_finish = on_finish

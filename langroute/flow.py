@@ -174,6 +174,8 @@ def journey(router: Router, place: RunPlace, observe: Callable[[str, int], Step]
     learned = _Learned()
     episode, balance = yield Look(place=place)
     seen = observe(episode.id, episode.next_index())
+    if episode.arm is not None and seen.pinned is None:
+        seen = replace(seen, pinned=episode.arm)
     while True:
         now = router.clock.now()
         step = replace(

@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 from langroute import defaults
 from langroute.books import Balance
 from langroute.budget import Budget
-from langroute.config import RouterConfig
+from langroute.config import RouterConfig, check_pins
 from langroute.deliberation import Deliberation
 from langroute.episodes import Episode, EpisodeBook, RunPlace, episode_of
 from langroute.errors import ConfigError, LedgerError, LedgerUnavailable
@@ -96,6 +96,7 @@ class StepRouter:
         self.config = _merged(_checked_config(config), given)
         self.pool = pool
         self._arms = _arms_by_name(pool)
+        check_pins(self.config.pins, self._arms)
         self.policy = (
             defaults.policy(self.config.policy, pool.arms) if policy is None or isinstance(policy, str) else policy
         )
@@ -153,17 +154,20 @@ class StepRouter:
 
     # -- episodes ------------------------------------------------------------------------------------------------
 
-    def episode(self, episode_id: str, *, budget: Budget | None = None) -> Episode:
+    def episode(self, episode_id: str, *, budget: Budget | None = None, arm: str | None = None) -> Episode:
         """A handle on an episode; as a context manager, every routed call inside belongs to it.
 
         Args:
             episode_id: any non-empty string, unique for one attempt at one task.
             budget: its own budget, instead of the router's.
+            arm: the arm that makes its calls, unless a call, its node or ``RouterConfig.pins`` says otherwise.
 
         Raises:
-            ConfigError: the id is empty, or the episode already runs under another budget.
+            ConfigError: the id is empty, the episode already runs under another budget, or the pool has no such arm.
         """
-        return self.episodes.episode(episode_id, budget=budget)
+        episode = self.episodes.episode(episode_id, budget=budget)
+        episode.arm = episode.arm if arm is None else self.arm(arm).name
+        return episode
 
     def balance(self, episode_id: str) -> Balance:
         """The books of an episode now."""

@@ -168,7 +168,7 @@ class StepReader:
             output_cap=call.output_limit or self._config.output_cap(kind),
             needs_tools=bool(call.tools),
             needs_structure=call.needs_structure,
-            pinned=place.arm,
+            pinned=place.pinned(self._config.pins),
         )
 
     def _arm_bounds(self, call: ModelCall, reading: Reading) -> dict[str, int]:
