@@ -1,12 +1,13 @@
 """RouterConfig: every setting of a router, from Python or from one YAML or TOML file, validated once."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from langroute.actions import Actions
 from langroute.budget import Budget, config_error, plain_number
 from langroute.errors import ConfigError
 from langroute.files import read_mapping
@@ -28,9 +29,11 @@ class RouterConfig(BaseModel):
         kinds: kind of a node by its name, where the classification should be overruled.
         pins: arm by node name; it makes every call of the node, unless the call or the node itself says otherwise.
         output_caps: most output tokens of a call by kind, where the user set none on the model or the call.
-        attempts_on_fault: how often a call is made in all when the provider fails for a moment (429, 5xx, time-outs).
+        attempts_on_fault: how often a step's call is made in all, on one arm or several, when providers fail (429, 5xx,
+            time-outs): the next arm first, the same again after a pause where no other is left.
         patience_s: seconds a call waits for money that calls under way have set aside, before it is refused; most of
             it comes back when they settle.
+        actions: what the governor may do beside choosing an arm; see ``Actions``.
         gate_streams: also buffer streamed answers to which tools or a schema are bound, so that a malformed one can be
             rejected; when false a stream starts at once and cannot be taken back.
 
@@ -49,6 +52,7 @@ class RouterConfig(BaseModel):
     output_caps: dict[Kind, int] = Field(default_factory=dict)
     attempts_on_fault: int = Field(default=3, ge=1)
     patience_s: float = Field(default=5.0, ge=0)
+    actions: Actions = Field(default_factory=Actions)
     gate_streams: bool = False
 
     def __init__(self, **data: Any) -> None:
@@ -107,14 +111,3 @@ def checked_kind(value: object, *, field: str) -> Kind:
         if value == kind:
             return kind
     raise ConfigError(f"{value!r} is no kind of step; use one of {', '.join(KINDS)}", field=field)
-
-
-def check_pins(pins: Mapping[str, str], arms: Collection[str]) -> None:
-    """Refuse pins to arms that the pool does not have.
-
-    Raises:
-        ConfigError: a pin names no arm; the message lists them.
-    """
-    for node, arm in pins.items():
-        if arm not in arms:
-            raise ConfigError(f"the pool has no arm {arm!r}; it has {', '.join(arms)}", field=f"pins.{node}")

@@ -18,6 +18,7 @@ KIND = "langroute_kind"
 KIND_REASON = "langroute_kind_reason"
 PURPOSE = "langroute_purpose"
 ARM = "langroute_arm"
+LOOP = "langroute_loop"
 OPTIONAL = "langroute_optional"
 
 SET_FOR_NODE = "set for this node"
@@ -25,6 +26,7 @@ SET_IN_METADATA = "set in metadata"
 
 # Keys of LangGraph's own that no public function gives (INTEGRATION: the identity of a run, and whether it resumes).
 _RUNTIME = "__pregel_runtime"
+_AGENTS = ("langchain_create_agent", "deepagents")
 _RESUMING = "__pregel_resuming"
 _SCRATCHPAD = "__pregel_scratchpad"
 _CHECKPOINTER = "__pregel_checkpointer"
@@ -42,6 +44,7 @@ class NodePlace:
         arm: the arm the user demands of this call or node; None when free.
         run_arm: the arm the user demands of the whole run; None when free.
         attempt: graph attempts of this node before this one (retry policies).
+        loops: the node is one round of an agent's loop.
     """
 
     node: str = ""
@@ -51,6 +54,7 @@ class NodePlace:
     arm: str | None = None
     run_arm: str | None = None
     attempt: int = 0
+    loops: bool = False
 
     def pinned(self, pins: Mapping[str, str]) -> str | None:
         """The arm that has to make the call: demanded of the call or its node, else by ``pins``, else of the run."""
@@ -73,7 +77,15 @@ def node_place(config: RunnableConfig) -> NodePlace:
         arm=_text(metadata, ARM),
         run_arm=_text(config.get("configurable") or {}, ARM, section="configurable"),
         attempt=_graph_attempt(config) + _tagged_attempt(config),
+        loops=_loops(metadata),
     )
+
+
+def _loops(metadata: Mapping[str, Any]) -> bool:
+    """Whether the node calls a model again and again until it calls no tool: it says so, or LangChain built it."""
+    if LOOP in metadata:
+        return bool(metadata[LOOP])
+    return metadata.get("langgraph_node") == "model" and metadata.get("ls_integration") in _AGENTS
 
 
 def run_place(config: RunnableConfig) -> RunPlace:
@@ -95,6 +107,8 @@ def run_place(config: RunnableConfig) -> RunPlace:
         thread=thread,
         run=control,
         resumed=bool(thread) and (nested or _resumes(metadata, configurable, config)),
+        task=str(metadata.get("langgraph_checkpoint_ns") or ""),
+        execution=configurable.get(_SCRATCHPAD),
     )
 
 
