@@ -6,6 +6,7 @@ import operator
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
@@ -22,7 +23,8 @@ from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import CachePolicy, Command, RetryPolicy, Send, StreamWriter, interrupt
 
-from langroute import Budget, ConfigError, RoutedChatModel, RouterConfig, StepRouter, node_kinds, route_graph
+from langroute import ConfigError, RoutedChatModel, RouterConfig, node_kinds, route_graph
+from langroute.actions import Actions
 from langroute.integrations.node import routed_node, shared_model
 from langroute.integrations.scope import find_episode
 from tests.integration.routed import House
@@ -674,51 +676,43 @@ def test_no_episode_is_said_so() -> None:
 # -- nodes that may be left out ----------------------------------------------------------------------------------
 
 
-class Skipping(StepRouter):
-    """A router whose governor leaves out every node it may, and remembers what it told."""
-
-    told: list[tuple[str, str, str]]
-
-    def skip_reason(self, episode: Any, *, node: str) -> str:
-        """Always."""
-        return f"{node} is a luxury"
-
-    def tell_skip(self, episode: Any, *, node: str, reason: str) -> None:
-        """Remember."""
-        self.told.append((episode.id, node, reason))
+def thrifty() -> House:
+    """A house whose governor leaves out every node it may, once anything was spent."""
+    return House(config=RouterConfig(actions=Actions(skip_below=1.0)))
 
 
-def skipping() -> tuple[House, Skipping]:
-    """A house whose router leaves out what it may."""
-    house = House()
-    router = Skipping(house.pool, budget=Budget(total_dollars=1.0))
-    router.told = []
-    house.router, house.llm = router, RoutedChatModel(router)
-    return house, router
+def skipped(house: House) -> list[tuple[str, bool]]:
+    """Which nodes were left out in all episodes, and whether it was said why."""
+    house.router.flush()
+    episodes = house.router.journal.episodes()
+    actions = [action for episode in episodes for action in house.router.journal.actions(episode)]
+    return [(action.node, "is optional" in action.reason) for action in actions if action.action == "skip"]
 
 
 @pytest.mark.parametrize("by", ["decorator", "argument", "metadata", "argument over a decorator", "a second time"])
 async def test_a_node_that_is_optional_is_left_out(by: str) -> None:
     """It makes no call and no update, the graph goes on, and it is told once; nodes that are not optional stay."""
-    house, router = skipping()
+    house = thrifty()
     function: Any = asks(house)
     if by in ("decorator", "argument over a decorator"):
-        function = routed_node(router, optional=by == "decorator")(function)
+        function = routed_node(house.router, optional=by == "decorator")(function)
     builder = StateGraph(State).add_node("polish", function, metadata={"langroute_optional": by == "metadata"})
-    builder.add_node("extract", asks(house)).add_edge(START, "polish").add_edge("polish", "extract")
+    for name in ("extract", "report"):
+        builder.add_node(name, asks(house))
+    builder.add_edge(START, "extract").add_edge("extract", "polish").add_edge("polish", "report")
     if by == "a second time":
-        route_graph(builder, router)
-    route_graph(builder, router, optional=() if by in ("decorator", "metadata") else ["polish"])
+        route_graph(builder, house.router)
+    route_graph(builder, house.router, optional=() if by in ("decorator", "metadata") else ["polish"])
     graph = builder.compile()
-    assert graph.invoke({"out": ["begin"]})["out"] == ["begin", "small"]
-    assert (await graph.ainvoke({"out": ["begin"]}))["out"] == ["begin", "small"]
-    assert [(node, reason) for _, node, reason in router.told] == [("polish", "polish is a luxury")] * 2
+    assert graph.invoke({"out": ["begin"]})["out"] == ["begin", "small", "small"]
+    assert (await graph.ainvoke({"out": ["begin"]}))["out"] == ["begin", "small", "small"]
+    assert skipped(house) == [("polish", True)] * 2
 
 
 async def test_functions_of_every_nature_can_be_left_out() -> None:
     """Coroutines and both kinds of generators give the empty update when they are left out."""
-    _, router = skipping()
-    decorate = routed_node(router, optional=True)
+    house = thrifty()
+    decorate: Any = routed_node(house.router, optional=True)
 
     async def coroutine(state: State) -> State:
         raise AssertionError
@@ -731,11 +725,22 @@ async def test_functions_of_every_nature_can_be_left_out() -> None:
         raise AssertionError
         yield {}
 
-    with router.episode("e"):
+    with house.router.episode("e"):
+        house.llm.invoke("x")
         assert await decorate(coroutine)({}) == {}
         assert list(decorate(generator)({})) == [{}]
         assert [piece async for piece in decorate(stream)({})] == [{}]
-    assert [node for _, node, _ in router.told] == ["coroutine", "generator", "stream"]
+    assert skipped(house) == [("coroutine", True), ("generator", True), ("stream", True)]
+
+
+async def test_an_optional_node_runs_while_there_is_money(tmp_path: Path) -> None:
+    """Nothing is left out before the budget runs low, also where the books are in a file."""
+    house = House(store=f"sqlite:///{tmp_path / 'books.db'}")
+    graph = route_graph(alone(asks(house)), house.router, optional=["n"]).compile()
+    assert graph.invoke({"item": "x"})["out"] == ["small"]
+    assert (await graph.ainvoke({"item": "x"}))["out"] == ["small"]
+    assert skipped(house) == []
+    house.router.close()
 
 
 def test_what_cannot_be_left_out_is_refused() -> None:
