@@ -152,6 +152,8 @@ class RunPlace:
         resumed: the run continues an earlier one (interrupt, time travel) rather than starts from a fresh input.
         task: what the framework calls this execution of the node, the same when it is resumed; empty outside a graph.
         execution: identity of this execution; another one when it is resumed.
+        alone: the call stands outside any graph and episode, so it opens an episode of its own.
+        budget: what that episode may use, where it is not the router's own budget.
     """
 
     explicit: str = ""
@@ -160,6 +162,8 @@ class RunPlace:
     resumed: bool = False
     task: str = ""
     execution: object = None
+    alone: bool = False
+    budget: Budget | None = None
 
 
 class EpisodeBook:
@@ -191,8 +195,8 @@ class EpisodeBook:
         self._runs: OrderedDict[int, tuple[object, str]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def episode(self, episode_id: str, *, budget: Budget | None = None) -> Episode:
-        """The handle of an episode by id.
+    def episode(self, episode_id: str, *, budget: Budget | None = None, arm: str | None = None) -> Episode:
+        """The handle of an episode by id; from now on with this arm, where one is given.
 
         Raises:
             ConfigError: the id is empty, or this process already knows the episode under another budget.
@@ -215,6 +219,7 @@ class EpisodeBook:
                     self._handles.popitem(last=False)
             elif budget is not None and budget != known.budget:
                 raise ConfigError(f"episode {episode_id!r} already runs under another budget", field="budget")
+            known.arm = arm or known.arm
             self._handles.move_to_end(episode_id)
             return known
 
@@ -230,8 +235,9 @@ class EpisodeBook:
         if place.run is None:
             if place.thread:
                 return self.episode(self._turn(place))
-            self._on_single_call()
-            return self.episode(f"call-{self._new_id()}")
+            if place.budget is None:
+                self._on_single_call()
+            return self.episode(f"call-{self._new_id()}", budget=place.budget)
         return self.episode(self._of_run(place))
 
     def _of_run(self, place: RunPlace) -> str:
@@ -258,7 +264,7 @@ class EpisodeBook:
             latest = self._ledger.latest(f"{scope_of(thread)}#")
             if latest is not None:
                 return episode_of(latest.scope)
-        turn = self.episode(f"{thread}#{self._new_id()}")
+        turn = self.episode(f"{thread}#{self._new_id()}", budget=place.budget)
         turn.look()  # opened now: a resume must find it, also when nothing was spent before the interrupt
         return turn.id
 

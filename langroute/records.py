@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from langroute.books import Resource
-from langroute.money import Price, dollars
+from langroute.money import Price, float_dollars
 from langroute.situation import KINDS, Arm, BudgetView, Features, Kind, Pressure, Rejection, Step
 
 __all__ = [
@@ -328,4 +328,4 @@ class EpisodeEnd:
 
 def as_dollars(nano: int | None) -> float | None:
     """Dollars as a float, for logs; None stays None."""
-    return None if nano is None else float(dollars(nano))
+    return None if nano is None else float_dollars(nano)

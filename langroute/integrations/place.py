@@ -20,9 +20,14 @@ PURPOSE = "langroute_purpose"
 ARM = "langroute_arm"
 LOOP = "langroute_loop"
 OPTIONAL = "langroute_optional"
+HINT = "langroute_hint"
+CHANNEL = "langroute_channel"
+DOMAIN = "langroute_domain"
 
 SET_FOR_NODE = "set for this node"
 SET_IN_METADATA = "set in metadata"
+
+_LONGEST_WORD = 100  # characters: these words stand in the log, where no prompt may
 
 # Keys of LangGraph's own that no public function gives (INTEGRATION: the identity of a run, and whether it resumes).
 _RUNTIME = "__pregel_runtime"
@@ -45,6 +50,9 @@ class NodePlace:
         run_arm: the arm the user demands of the whole run; None when free.
         attempt: graph attempts of this node before this one (retry policies).
         loops: the node is one round of an agent's loop.
+        hint: what the caller says the task is; empty when nothing was said.
+        channel: where the request comes from; empty when nothing was said.
+        domain: its subject; empty when nothing was said.
     """
 
     node: str = ""
@@ -55,6 +63,9 @@ class NodePlace:
     run_arm: str | None = None
     attempt: int = 0
     loops: bool = False
+    hint: str = ""
+    channel: str = ""
+    domain: str = ""
 
     def pinned(self, pins: Mapping[str, str]) -> str | None:
         """The arm that has to make the call: demanded of the call or its node, else by ``pins``, else of the run."""
@@ -78,6 +89,9 @@ def node_place(config: RunnableConfig) -> NodePlace:
         run_arm=_text(config.get("configurable") or {}, ARM, section="configurable"),
         attempt=_graph_attempt(config) + _tagged_attempt(config),
         loops=_loops(metadata),
+        hint=_word(config, HINT),
+        channel=_word(config, CHANNEL),
+        domain=_word(config, DOMAIN),
     )
 
 
@@ -204,3 +218,18 @@ def _text(data: Mapping[str, Any], key: str, *, section: str = "metadata") -> st
     if not isinstance(value, str) or not value.strip():
         raise ConfigError(f"must be a non-empty string, not {value!r}", field=f"{section}.{key}")
     return value
+
+
+def _word(config: RunnableConfig, key: str) -> str:
+    """What was said of a call in its metadata, or of its whole run in ``configurable``."""
+    parts = (("metadata", config.get("metadata")), ("configurable", config.get("configurable")))
+    for part, data in parts:
+        value = (data or {}).get(key)
+        if value is None:
+            continue
+        if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_WORD:
+            raise ConfigError(
+                f"must be a word or a few (1 to {_LONGEST_WORD} characters), not {value!r:.120}", field=f"{part}.{key}"
+            )
+        return value.strip()
+    return ""

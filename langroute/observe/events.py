@@ -13,9 +13,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from langroute.books import Purpose
-from langroute.records import Action, Kind, Outcome, Record, Usage, as_dollars
-
-SCHEMA_VERSION: Literal[1] = 1
+from langroute.observe import plain
+from langroute.observe.plain import SCHEMA_VERSION
+from langroute.records import Action, Kind, Record
 
 
 class _Part(BaseModel):
@@ -83,6 +83,7 @@ class FeaturesPart(_Part):
     hint: str = Field(description="what the caller says the task is; empty when nothing was said")
     channel: str = Field(description="where the request comes from; empty when nothing was said")
     domain: str = Field(description="the subject; empty when nothing was said")
+    entry: str = Field(description="name of the entry rule that the call matched; empty without one")
 
 
 class MeasurePart(_Part):
@@ -198,46 +199,7 @@ RoutingEvent = RoutingDecisionEvent | RoutingOutcomeEvent | RoutingActionEvent
 
 def decision_event(record: Record) -> RoutingDecisionEvent:
     """The event of the decision in a record, made or not."""
-    step, decision = record.step, record.decision
-    return RoutingDecisionEvent(
-        at=record.at,
-        episode=step.episode,
-        record_id=record.id,
-        call_index=step.call_index,
-        attempt=step.attempt,
-        node=step.node,
-        kind=step.kind,
-        purpose=step.purpose,
-        arm=decision.arm,
-        kind_reason=step.kind_reason,
-        rationale=decision.rationale,
-        policy=decision.policy,
-        policy_version=decision.policy_version,
-        propensity=decision.propensity,
-        price_of_dollar=decision.price_of_dollar,
-        price_reason=record.ruling.reason,
-        estimated_success=decision.success,
-        estimated_cost_usd=_usd(decision.cost_nano),
-        worst_case_usd=_usd(decision.worst_nano),
-        output_limit=decision.output_limit,
-        input_tokens=step.input_tokens,
-        input_bound=step.input_bound,
-        needs_tools=step.needs_tools,
-        needs_structure=step.needs_structure,
-        pinned=step.pinned,
-        rejected=tuple(RejectionPart(arm=tried.arm, reason=tried.reason, why=tried.why) for tried in step.rejected),
-        alternatives=_alternatives(record),
-        budget=_budget(record),
-        pressure=_pressure(record),
-        features=_features(record),
-        needs_media=step.needs_media,
-        loops=step.loops,
-        alone=step.alone,
-        closing=step.closing,
-        calm_price=record.ruling.calm_price,
-        reservation_usd=as_dollars(record.ruling.reservation_nano),
-        measures=tuple(MeasurePart(action=taken.action, reason=taken.reason) for taken in record.measures),
-    )
+    return RoutingDecisionEvent.model_validate(plain.decision_event(record))
 
 
 def outcome_event(record: Record) -> RoutingOutcomeEvent:
@@ -246,30 +208,7 @@ def outcome_event(record: Record) -> RoutingOutcomeEvent:
     Raises:
         ValueError: the record has no outcome, because no call was made.
     """
-    outcome, step = record.outcome, record.step
-    if outcome is None:
-        raise ValueError(f"record {record.id!r} has no outcome: its action was {record.action!r}, no call was made")
-    return RoutingOutcomeEvent(
-        at=record.at,
-        episode=step.episode,
-        record_id=record.id,
-        call_index=step.call_index,
-        attempt=step.attempt,
-        node=step.node,
-        kind=step.kind,
-        purpose=step.purpose,
-        arm=outcome.arm,
-        estimated_cost_usd=_usd(record.decision.cost_nano),
-        cost_usd=_usd(outcome.cost_nano),
-        worst_case=outcome.worst_case,
-        usage=_usage(outcome),
-        latency_ms=outcome.latency_ms,
-        confidence=outcome.confidence,
-        defects=outcome.defects,
-        accepted=outcome.accepted,
-        error=outcome.error,
-        served_by=outcome.served_by,
-    )
+    return RoutingOutcomeEvent.model_validate(plain.outcome_event(record))
 
 
 def action_event(
@@ -285,85 +224,5 @@ def action_event(
         call_index: the step it happened in; None when it concerns the whole episode.
         node: the graph node it happened in.
     """
-    return RoutingActionEvent(at=at, episode=episode, call_index=call_index, node=node, action=action, reason=reason)
-
-
-def _usd(nano: int) -> float:
-    return as_dollars(nano) or 0.0
-
-
-def _alternatives(record: Record) -> tuple[AlternativePart, ...]:
-    return tuple(
-        AlternativePart(
-            arm=seen.arm,
-            success=seen.success,
-            cost_usd=_usd(seen.cost_nano),
-            worst_usd=_usd(seen.worst_nano),
-            utility=seen.utility,
-            why_not=seen.why_not,
-        )
-        for seen in record.decision.alternatives
-    )
-
-
-def _budget(record: Record) -> BudgetPart:
-    view = record.step.budget
-    return BudgetPart(
-        scope=view.scope,
-        limit_usd=as_dollars(view.limit_nano),
-        spent_usd=_usd(view.spent_nano),
-        held_usd=_usd(view.held_nano),
-        remaining_usd=as_dollars(view.available_nano),
-        reserves_usd={purpose: _usd(nano) for purpose, nano in view.reserves},
-        input_tokens_limit=view.input_tokens_limit,
-        input_tokens_left=view.input_tokens_left,
-        output_tokens_limit=view.output_tokens_limit,
-        output_tokens_left=view.output_tokens_left,
-        retries_limit=view.retries_limit,
-        retries_left=view.retries_left,
-        seconds_limit=view.seconds_limit,
-        seconds_left=view.seconds_left,
-        planned_calls=view.planned_calls,
-    )
-
-
-def _pressure(record: Record) -> PressurePart:
-    pressure = record.step.pressure
-    return PressurePart(
-        total=pressure.total,
-        retries=pressure.retries,
-        invalid_tool_calls=pressure.invalid_tool_calls,
-        tool_errors=pressure.tool_errors,
-        repeated_calls=pressure.repeated_calls,
-        cycles=pressure.cycles,
-        self_corrections=pressure.self_corrections,
-        schema_failures=pressure.schema_failures,
-        empty_ends=pressure.empty_ends,
-        context_share=pressure.context_share,
-    )
-
-
-def _features(record: Record) -> FeaturesPart:
-    features = record.step.features
-    return FeaturesPart(
-        prompt_bytes=features.prompt_bytes,
-        retrievals=features.retrievals,
-        tool_category=features.tool_category,
-        prior_confidence=features.prior_confidence,
-        hint=features.hint,
-        channel=features.channel,
-        domain=features.domain,
-    )
-
-
-def _usage(outcome: Outcome) -> UsagePart | None:
-    usage: Usage | None = outcome.usage
-    if usage is None:
-        return None
-    return UsagePart(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-    )
+    told = plain.action_event(episode=episode, action=action, reason=reason, at=at, call_index=call_index, node=node)
+    return RoutingActionEvent.model_validate(told)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from langroute.money import NANO_PER_DOLLAR, dollars, format_dollars
+from langroute.money import NANO_PER_DOLLAR, float_dollars, format_dollars
 from langroute.records import Alternative, Estimate, Permit, RoutingDecision, Ruling, Step
 
 
@@ -20,7 +20,7 @@ class FrontierPolicy:
     def choose(self, step: Step, estimates: Sequence[Estimate], ruling: Ruling) -> RoutingDecision:
         """The decision over one estimate and one permit per arm, both in pool order."""
         scored = [
-            (round(estimate.success - ruling.price_of_dollar * float(dollars(estimate.cost_nano)), 9), estimate, permit)
+            (round(estimate.success - ruling.price_of_dollar * float_dollars(estimate.cost_nano), 9), estimate, permit)
             for estimate, permit in zip(estimates, ruling.permits, strict=True)
         ]
         allowed = [entry for entry in scored if entry[2].allowed]
@@ -35,7 +35,7 @@ Scored = tuple[float, Estimate, Permit]
 
 def _worthwhile(estimate: Estimate, stop_price: float) -> bool:
     """Whether an arm beats the empty arm, which costs nothing and achieves nothing."""
-    return estimate.success >= stop_price * float(dollars(estimate.cost_nano))
+    return estimate.success >= stop_price * float_dollars(estimate.cost_nano)
 
 
 def compose(
