@@ -31,8 +31,8 @@ class EpisodeTotals:
 
     Attributes:
         episode: its id.
-        steps: steps that were decided.
-        calls: calls that were made.
+        steps: steps that were decided; shadow decisions are none.
+        calls: routed calls that were made.
         rejected: calls whose answer was not passed on, without an error.
         failed: calls that ended in an error.
         stopped: decisions to make no call.
@@ -44,6 +44,7 @@ class EpisodeTotals:
         output_tokens: output tokens reported.
         limit_nano: the dollar limit of the scope the last step was decided in; None when unlimited.
         dearest: what the dearest arm alone would have cost; None when no call was made.
+        metered: calls that were only metered, with what would have been chosen; None without any.
     """
 
     episode: str
@@ -60,6 +61,24 @@ class EpisodeTotals:
     output_tokens: int
     limit_nano: int | None
     dearest: Dearest | None
+    metered: "Metered | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metered:
+    """Sums over the calls of an app that is not routed; no budget paid for them.
+
+    Attributes:
+        calls: how many.
+        paid_nano: nano-dollars they cost, as far as that is known.
+        expected_nano: nano-dollars the shadow decisions expected of the arms that would have been chosen.
+        unknown: calls whose price or usage is not known.
+    """
+
+    calls: int
+    paid_nano: int
+    expected_nano: int
+    unknown: int
 
 
 def totals(records: Sequence[Record], arms: Sequence[Arm] = ()) -> EpisodeTotals:
@@ -69,11 +88,12 @@ def totals(records: Sequence[Record], arms: Sequence[Arm] = ()) -> EpisodeTotals
         records: its records, at least one.
         arms: its pool; with it the dearest arm is priced on the tokens that were used.
     """
-    called = [(record, record.outcome) for record in records if record.outcome is not None]
+    routed = [record for record in records if record.action != "shadow"]
+    called = [(record, record.outcome) for record in routed if record.outcome is not None]
     usages = [outcome.usage for _, outcome in called if outcome.usage is not None]
     return EpisodeTotals(
         episode=records[0].step.episode,
-        steps=len({record.step.call_index for record in records}),
+        steps=len({record.step.call_index for record in routed}),
         calls=len(called),
         rejected=sum(not outcome.accepted and not outcome.error for _, outcome in called),
         failed=sum(bool(outcome.error) for _, outcome in called),
@@ -86,6 +106,19 @@ def totals(records: Sequence[Record], arms: Sequence[Arm] = ()) -> EpisodeTotals
         output_tokens=sum(usage.output_tokens for usage in usages),
         limit_nano=records[-1].step.budget.limit_nano,
         dearest=_dearest([record for record, _ in called], arms),
+        metered=_metered([record for record in records if record.action == "shadow"]),
+    )
+
+
+def _metered(shadows: Sequence[Record]) -> Metered | None:
+    if not shadows:
+        return None
+    outcomes = [record.outcome for record in shadows if record.outcome is not None]
+    return Metered(
+        calls=len(shadows),
+        paid_nano=sum(outcome.cost_nano for outcome in outcomes),
+        expected_nano=sum(record.decision.cost_nano for record in shadows),
+        unknown=sum(not outcome.cost_known for outcome in outcomes),
     )
 
 
