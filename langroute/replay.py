@@ -212,6 +212,12 @@ def _replayed(record: Record, outcome: Outcome, chosen: str | None, pool: dict[s
     )
 
 
+def would_cost(record: Record, arm: Arm) -> int:
+    """Nano-dollars that a call would have cost by another arm, with the same tokens; 0 where its cost is not known."""
+    outcome = record.outcome
+    return 0 if outcome is None or not outcome.cost_known else _cost(record, outcome, arm)[0]
+
+
 def _cost(record: Record, outcome: Outcome, arm: Arm | None) -> tuple[int, Basis]:
     if arm is None:
         return 0, "stopped"

@@ -27,6 +27,7 @@ from langroute.integrations.request import ModelCall, StepReader, form_defects
 from langroute.pool import ModelPool
 from langroute.prices import OwnPrices, PriceTable
 from langroute.records import PRICE_UNKNOWN, USAGE_UNKNOWN, Outcome, Record, Usage
+from langroute.replay import would_cost
 from langroute.router import StepRouter
 
 _log = logging.getLogger("langroute.callbacks")
@@ -234,13 +235,13 @@ class RoutingCallbackHandler(BaseCallbackHandler):
     def _would(self, record: Record, outcome: Outcome) -> Amount:
         """What the call would have used, had the decision been followed: the same tokens at the chosen arm's price."""
         usage, decision = outcome.usage, record.decision
-        if decision.arm is None or usage == _CACHED:
+        if decision.arm is None:
             return Amount()
-        if usage is None:
-            return Amount(nano_usd=decision.cost_nano if not outcome.cost_known else 0)
-        same = usage if decision.arm == outcome.arm else replace(usage, cache_read_tokens=0, cache_write_tokens=0)
-        cost = same.cost_nano(self._router.arm(decision.arm).price)
-        return Amount(nano_usd=cost, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+        if not outcome.cost_known:
+            return Amount(nano_usd=decision.cost_nano)
+        cost = would_cost(record, self._router.arm(decision.arm))
+        came_in, went_out = (usage.input_tokens, usage.output_tokens) if usage is not None else (0, 0)
+        return Amount(nano_usd=cost, input_tokens=came_in, output_tokens=went_out)
 
     def _learn(self, opened: "_OpenCall", outcome: Outcome) -> None:
         message = opened.meter.message

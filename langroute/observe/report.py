@@ -230,10 +230,12 @@ def _dearest(dearest: Dearest) -> str:
 
 def _metered(metered: Metered) -> str:
     unknown = f", {metered.unknown} of them at an unknown price" if metered.unknown else ""
-    return (
-        f"{metered.calls} calls that were not routed{unknown}: {format_dollars(metered.paid_nano)} paid, "
-        f"{format_dollars(metered.expected_nano)} expected of the arms that would have been chosen"
+    told = (
+        f"{metered.calls} not routed{unknown}: {format_dollars(metered.paid_nano)} paid; the arms that would have been "
     )
+    if metered.would_nano is not None:
+        return f"{told}chosen would have cost {format_dollars(metered.would_nano)} with the same tokens"
+    return f"{told}chosen were expected to cost {format_dollars(metered.expected_nano)}"
 
 
 def _ended(end: EpisodeEnd | None) -> str:
@@ -321,6 +323,7 @@ def _metered_json(metered: Metered) -> dict[str, object]:
         "calls": metered.calls,
         "paid_usd": as_dollars(metered.paid_nano),
         "expected_usd": as_dollars(metered.expected_nano),
+        "would_usd": as_dollars(metered.would_nano),
         "unknown": metered.unknown,
     }
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from langroute.money import format_dollars
 from langroute.records import Arm, Record
-from langroute.replay import ALWAYS_LARGE, replay_episode
+from langroute.replay import ALWAYS_LARGE, replay_episode, would_cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +72,15 @@ class Metered:
         calls: how many.
         paid_nano: nano-dollars they cost, as far as that is known.
         expected_nano: nano-dollars the shadow decisions expected of the arms that would have been chosen.
+        would_nano: nano-dollars those arms would have cost with the tokens that were used, over the calls of known
+            cost; None where the pool is not known.
         unknown: calls whose price or usage is not known.
     """
 
     calls: int
     paid_nano: int
     expected_nano: int
+    would_nano: int | None
     unknown: int
 
 
@@ -106,18 +109,21 @@ def totals(records: Sequence[Record], arms: Sequence[Arm] = ()) -> EpisodeTotals
         output_tokens=sum(usage.output_tokens for usage in usages),
         limit_nano=records[-1].step.budget.limit_nano,
         dearest=_dearest([record for record, _ in called], arms),
-        metered=_metered([record for record in records if record.action == "shadow"]),
+        metered=_metered([record for record in records if record.action == "shadow"], arms),
     )
 
 
-def _metered(shadows: Sequence[Record]) -> Metered | None:
+def _metered(shadows: Sequence[Record], arms: Sequence[Arm]) -> Metered | None:
     if not shadows:
         return None
     outcomes = [record.outcome for record in shadows if record.outcome is not None]
+    pool = {arm.name: arm for arm in arms}
+    would = [would_cost(record, pool[record.decision.arm]) for record in shadows if record.decision.arm in pool]
     return Metered(
         calls=len(shadows),
         paid_nano=sum(outcome.cost_nano for outcome in outcomes),
         expected_nano=sum(record.decision.cost_nano for record in shadows),
+        would_nano=sum(would) if arms else None,
         unknown=sum(not outcome.cost_known for outcome in outcomes),
     )
 

@@ -24,6 +24,7 @@ from pydantic import BaseModel
 from langroute import Budget, ConfigError, Price
 from langroute.integrations.callbacks import RoutingCallbackHandler
 from langroute.integrations.graph import route_graph
+from langroute.money import format_dollars
 from langroute.observe.report import as_json, explain
 from langroute.replay import replay_decision, replay_episode
 from langroute.testing import Reply, ScriptedModel
@@ -517,7 +518,10 @@ def test_the_log_and_the_report_say_that_it_is_a_shadow(caplog: pytest.LogCaptur
     assert "shadow" in text
     assert "Shadow: large made the call for $" in text
     assert "nobody followed this decision, which saw logged state only" in text
-    assert "metered 1 calls that were not routed" in text
+    assert "metered 1 not routed: $" in text
+    assert "chosen were expected to cost $" in text
+    text = " ".join(printed(explain(app.records(), arms=app.house.pool.arms)).split())
+    assert f"would have cost {format_dollars(app.handler.totals.would_nano)} with the same tokens" in text
     assert "spent" not in text
 
 
