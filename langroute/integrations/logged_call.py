@@ -11,6 +11,7 @@ from langroute.integrations.request import BoundTool, ModelCall, Structure
 
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
 _FORMATS = ("response_format", "text_format", "response_schema")
+_BUILT_BY = "ls_integration"
 _STRUCTURED = "ls_structured_output_format"
 
 
@@ -53,7 +54,11 @@ def logged_call(
 def _config(metadata: Mapping[str, Any], tags: Sequence[str]) -> RunnableConfig:
     """The config in force around the call, with what the run itself says of its place."""
     around = var_child_runnable_config.get() or RunnableConfig()
-    whole = {**around, "metadata": {**(around.get("metadata") or {}), **metadata}, "tags": list(tags)}
+    place = around.get("metadata") or {}
+    said = {**place, **metadata}
+    if _BUILT_BY in place:
+        said[_BUILT_BY] = place[_BUILT_BY]  # of the agent around; the model's own name for itself stands in its place
+    whole = {**around, "metadata": said, "tags": list(tags)}
     return cast("RunnableConfig", whole)
 
 

@@ -182,7 +182,7 @@ async def test_an_agent_of_langchain_is_metered_as_it_is() -> None:
     records = app.records()
     assert [record.step.call_index for record in records] == [0, 1, 2]
     assert len({record.step.episode for record in records}) == 1
-    assert all(record.step.needs_tools for record in records)
+    assert all(record.step.needs_tools and record.step.loops for record in records)
     assert records[-1].step.pressure.tool_errors == 1
 
 
