@@ -33,7 +33,7 @@ from langroute.faults import classify_fault
 from langroute.protocols import Acceptance, Clock
 from langroute.questions import Ask as AskPerson
 from langroute.questions import Question, answered, asked, read_answer
-from langroute.records import Arm, BudgetView, Measure, Record, Rejection, Step
+from langroute.records import Arm, Measure, Record, Rejection, Step
 
 __all__ = ["Act", "Call", "Close", "Journey", "Look", "Pause", "Reply", "StreamClosed", "Take", "journey"]
 
@@ -136,7 +136,9 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
         episode, balance = yield from _ask_again(router, place, episode, balance, learned)
     while True:
         now = router.clock.now()
-        step = replace(learned.onto(seen), budget=_view(balance, seen, episode, now))
+        step = replace(
+            learned.onto(seen), budget=view_of(balance, seen, max_seconds=episode.budget.max_seconds, now=now)
+        )
         thought = router.deliberate(step)
         patience = round(router.patience_s - learned.waited_s, 6)
         if patience > 0 and could_wait(thought):
@@ -175,11 +177,6 @@ def _try(
     accepted, value = yield from _attempt(router, record, request, learned, gates)
     learned.attempt += not accepted
     return accepted, value
-
-
-def _view(balance: Balance, seen: Step, episode: Episode, now: float) -> BudgetView:
-    budget = episode.budget
-    return view_of(balance, seen, max_seconds=budget.max_seconds, planned_calls=budget.planned_calls, now=now)
 
 
 def _shorter(observe: Observe, episode: Episode, seen: Step, thought: Deliberation, learned: _Learned) -> Step:
@@ -314,12 +311,15 @@ def _attempt(
         # A rule that fails loses the answer, but must not leave its hold open.
         yield settled(record, request, replace(outcome, accepted=False, error=type(error).__name__))
         raise
-    another = _another_arm(record, arm)
-    if defects and another:
+    others = _another_arm(record, arm)
+    if defects and (others or learned.faulted):
         learned.rejected.append(Rejection(arm=arm.name, reason=", ".join(defects)))
         learned.answer = reply.value
         outcome = replace(outcome, accepted=False)
     yield replace(settled(record, request, outcome), then="" if outcome.accepted else "escalate")
+    if not outcome.accepted and not others:
+        learned.faulted.clear()  # what failed for a moment is the only one left
+        yield Pause(seconds=router.pause_before(learned.faults))
     return outcome.accepted, reply.value
 
 

@@ -1,6 +1,7 @@
 """route_graph: finds the kind of every node of a graph, and puts each run of it under one episode."""
 
 import inspect
+import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langgraph._internal._runnable import RunnableCallable
 from langgraph.constants import END, START
 from langgraph.graph import StateGraph
+from langgraph.prebuilt import ToolNode
 from langgraph.pregel.protocol import PregelProtocol
 
 from langroute.books import Purpose
@@ -19,8 +21,11 @@ from langroute.integrations.scope import anode_scope, classify_function, node_sc
 from langroute.records import Kind
 from langroute.router import StepRouter
 from langroute.steps.classify import Classification, NodeEdges
+from langroute.steps.figures import UNSURE
 
 Builder = TypeVar("Builder", bound=StateGraph[Any, Any, Any, Any])
+
+_log = logging.getLogger("langroute.kinds")
 
 
 def route_graph(
@@ -33,9 +38,10 @@ def route_graph(
     """Classify every node of a graph, before it is compiled.
 
     The kind of a node comes from, in this order: its ``routed_node`` decorator; ``kinds`` and the router's
-    configuration; ``langroute_kind`` in the node's own metadata; its name, function, docstring, source and place in the
-    graph. It reaches the model through the node's metadata. Each node also runs inside its run's episode, so that
-    nested agents belong to it.
+    configuration; ``langroute_kind`` in the node's own metadata; its name, function, docstring, source, place in the
+    graph, and what the function refers to: prompts, bound tools and schemas. It reaches the model through the node's
+    metadata. A kind that is rather a guess is told once, in one line per graph, on the logger ``langroute.kinds``. Each
+    node also runs inside its run's episode, so that nested agents belong to it.
 
     The builder is changed and returned; calling this again changes only what ``kinds`` and ``optional`` say.
 
@@ -66,9 +72,11 @@ def route_graph(
     for name in optional:
         _check_node(builder, name, field=f"optional.{name}")
     wanted: dict[str, Kind] = {**router.config.kinds, **(kinds or {})}
+    unsure: dict[str, Classification] = {}
     for name, spec in builder.nodes.items():
-        spec.metadata = _metadata(builder, name, spec, wanted.get(name))
+        spec.metadata = _metadata(builder, name, spec, wanted.get(name), unsure)
         spec.runnable = _scoped(name, spec, router, optional=name in optional or bool(spec.metadata.get(OPTIONAL)))
+    _tell(unsure)
     return builder
 
 
@@ -98,11 +106,28 @@ def _scoped(name: str, spec: Any, router: StepRouter, *, optional: bool) -> Any:
 
 
 def node_kinds(builder: StateGraph[Any, Any, Any, Any]) -> dict[str, Classification]:
-    """The kind of every node of a graph, by name, function, docstring, source and place."""
+    """The kind of every node of a graph by what it is, whatever was set for it; found without calling anything."""
     return {name: _classify(builder, name, spec) for name, spec in builder.nodes.items()}
 
 
-def _metadata(builder: Any, name: str, spec: Any, wanted: Kind | None) -> dict[str, Any]:
+def _tell(unsure: Mapping[str, Classification]) -> None:
+    """Log the nodes whose kind a person should look at."""
+    if not unsure:
+        return
+    guesses = ", ".join(f"{name} ({found.kind}, {found.confidence:.2f})" for name, found in unsure.items())
+    example = ", ".join(f'"{name}": "{found.kind}"' for name, found in unsure.items())
+    _log.warning(
+        "the kind of %d of the graph's nodes is a guess: %s; where one calls a model and the guess is wrong, say "
+        "route_graph(..., kinds={%s}) with the right kind; `langroute kinds` shows the reasons",
+        len(unsure),
+        guesses,
+        example,
+    )
+
+
+def _metadata(
+    builder: Any, name: str, spec: Any, wanted: Kind | None, unsure: dict[str, Classification]
+) -> dict[str, Any]:
     given = dict(spec.metadata or {})
     terms = terms_of(_called(spec.runnable))
     if terms is not None and terms.kind is not None:
@@ -115,6 +140,8 @@ def _metadata(builder: Any, name: str, spec: Any, wanted: Kind | None) -> dict[s
     else:
         found = _classify(builder, name, spec)
         kind, reason = found.kind, found.reason
+        if found.confidence < UNSURE and not isinstance(spec.runnable, ToolNode):  # tools call no model
+            unsure[name] = found
     purpose = None if terms is None else terms.purpose
     said = {} if purpose is None else {PURPOSE: purpose}
     return {PURPOSE: _purpose(builder, name, kind), **given, **said, KIND: kind, KIND_REASON: reason}
@@ -133,7 +160,9 @@ def _classify(builder: Any, name: str, spec: Any) -> Classification:
     if terms is not None:
         return terms.found
     function = inspect.unwrap(called) if called is not None else None
-    return classify_function(name, function, commands=bool(spec.ends), edges=_edges(builder, name))
+    return classify_function(
+        name, function, runnable=spec.runnable, commands=bool(spec.ends), edges=_edges(builder, name)
+    )
 
 
 def _edges(builder: Any, name: str) -> NodeEdges:

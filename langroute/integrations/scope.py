@@ -23,6 +23,7 @@ from langroute.integrations.place import (
     SET_IN_METADATA,
     run_place,
 )
+from langroute.integrations.references import references
 from langroute.integrations.request import default_purpose
 from langroute.records import Kind
 from langroute.router import StepRouter
@@ -95,16 +96,26 @@ def _is_said(metadata: Mapping[str, Any]) -> bool:
 
 
 def classify_function(
-    name: str, function: object | None, *, commands: bool = False, edges: NodeEdges | None = None
+    name: str,
+    function: Callable[..., Any] | None,
+    *,
+    runnable: object = None,
+    commands: bool = False,
+    edges: NodeEdges | None = None,
 ) -> Classification:
-    """The kind of a node, from its name, its function with docstring and source, and its place in the graph."""
-    source = _source(function)
+    """The kind of a node, from its name, its place in the graph, and its function: docstring, source and references.
+
+    ``runnable`` is what the node may be instead of a function.
+    """
+    source, known = _source(function), references(function, runnable)
     return classify_node(
         name=name,
         function=function,
         doc=inspect.getdoc(function) if function is not None else None,
-        source=source,
-        tools=source is not None and "bind_tools" in source,
+        source=f"{source or ''} create_agent" if known.agent else source,  # as if it were made here
+        prompt=known.prompt,
+        tools=known.tools,
+        schema=known.schema,
         commands=commands,
         edges=edges,
     )
