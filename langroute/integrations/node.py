@@ -123,12 +123,13 @@ class _RoutedFunction:
 
     def wrapped(self) -> Callable[..., Any]:
         """A function of the same nature whose signature has no ``model``."""
-        called = self._function if inspect.isroutine(self._function) else type(self._function).__call__
-        if inspect.isasyncgenfunction(called):
+        # Python looks through partials and methods by itself, but not through objects that can be called.
+        natures = (self._function, type(self._function).__call__)
+        if any(map(inspect.isasyncgenfunction, natures)):
             return self._dressed(self._async_generator())
-        if inspect.isgeneratorfunction(called):
+        if any(map(inspect.isgeneratorfunction, natures)):
             return self._dressed(self._generator())
-        if inspect.iscoroutinefunction(called):
+        if any(map(inspect.iscoroutinefunction, natures)):
             return self._dressed(self._coroutine())
         return self._dressed(self._plain())
 

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -58,7 +58,10 @@ class NodeTerms:
     @property
     def name(self) -> str:
         """Name of the function."""
-        return getattr(self.function, "__name__", type(self.function).__name__)
+        function: Any = self.function
+        while isinstance(function, partial):
+            function = function.func
+        return getattr(function, "__name__", type(function).__name__)
 
     @cached_property
     def found(self) -> Classification:
@@ -140,7 +143,7 @@ def node_scope(router: StepRouter, config: RunnableConfig, *, optional: bool = F
         optional: the governor may leave the node out.
         name: what the node is called where the config does not say.
     """
-    with inside(router.episodes.resolve(run_place(config))) as episode:
+    with inside(_around(router) or router.episodes.resolve(run_place(config))) as episode:
         yield not (optional and _skips(router, episode, _node(config, name)))
 
 
@@ -149,13 +152,19 @@ async def anode_scope(
     router: StepRouter, config: RunnableConfig, *, optional: bool = False, name: str = ""
 ) -> AsyncIterator[bool]:
     """The same as ``node_scope`` without blocking the event loop."""
-    with inside(await router.aresolve(run_place(config))) as episode:
+    with inside(_around(router) or await router.aresolve(run_place(config))) as episode:
         if not optional:
             yield True
         elif router.blocking:
             yield not await asyncio.to_thread(_skips, router, episode, _node(config, name))
         else:
             yield not _skips(router, episode, _node(config, name))
+
+
+def _around(router: StepRouter) -> Episode | None:
+    """The episode around this code, if its books are the router's; then nobody has to look where the code stands."""
+    around = current_episode()
+    return around if around is not None and around.belongs_to(router.ledger) else None
 
 
 def _node(config: RunnableConfig, name: str) -> str:
@@ -182,11 +191,11 @@ def find_episode(router: StepRouter, config: RunnableConfig | None = None) -> Ep
     Raises:
         ConfigError: neither says which episode this is.
     """
-    around = current_episode()
-    if around is not None and around.belongs_to(router.ledger):
+    around = _around(router)
+    if around is not None:
         return around
     place = run_place(config or var_child_runnable_config.get() or {})
-    if around is None and not place.explicit and not place.thread and place.run is None:
+    if current_episode() is None and not place.explicit and not place.thread and place.run is None:
         raise ConfigError(
             "no episode is around this code; call it inside a node, a tool or `with router.episode('id'):`, or pass "
             "the config of the node",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypedDict
 from uuid import uuid4
 
 import pytest
+from deepagents import create_deep_agent
 from langchain.agents import create_agent
 from langchain_core.caches import InMemoryCache
 from langchain_core.language_models import FakeListLLM
@@ -184,6 +185,26 @@ async def test_an_agent_of_langchain_is_metered_as_it_is() -> None:
     assert len({record.step.episode for record in records}) == 1
     assert all(record.step.needs_tools and record.step.loops for record in records)
     assert records[-1].step.pressure.tool_errors == 1
+
+
+async def test_subagents_of_a_deep_agent_are_metered_too() -> None:
+    """A deep agent's main loop and the subagent that it delegates to are one episode of three calls."""
+    task = {"description": "find it", "subagent_type": "general-purpose"}
+    answers = iter([Reply(tool_calls=(("task", task),)), "found", "done"])
+    app = App(lambda messages, kwargs: next(answers))
+    await create_deep_agent(model=app.model).ainvoke({"messages": [HumanMessage("x")]}, app.config)
+    assert [record.step.call_index for record in app.records()] == [0, 1, 2]
+    assert (app.handler.totals.calls, len(app.house.router.journal.episodes())) == (3, 1)
+
+
+def test_a_handler_on_the_model_and_on_the_run_meters_once() -> None:
+    """The same handler in two places sees each call once."""
+    app = App()
+    app.model.callbacks = [app.handler]
+    app.graph().invoke({"item": "x"}, app.config)
+    app.graph().invoke({"item": "x"})
+    assert app.handler.totals.calls == 2
+    assert [len(episode) for episode in episodes(app)] == [1, 1]
 
 
 # -- what is routed already --------------------------------------------------------------------------------------

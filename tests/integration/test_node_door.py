@@ -1,6 +1,7 @@
 """routed_node: the kind, purpose and arm that a function says, wherever LangGraph runs it."""
 
 import asyncio
+import functools
 import gc
 import operator
 import weakref
@@ -161,12 +162,19 @@ class Nodes:
         return self.extract(state, model)
 
 
-@pytest.mark.parametrize("form", ["method", "async method", "object"])
+@pytest.mark.parametrize("form", ["method", "async method", "object", "partial", "async partial"])
 async def test_methods_and_objects_are_nodes_too(form: str) -> None:
-    """Bound methods and callable objects are decorated as functions are."""
+    """Bound methods, callable objects and partials are decorated as functions are."""
     house = House()
     nodes = Nodes(house)
-    function: Any = {"method": nodes.extract, "async method": nodes.aextract, "object": nodes}[form]
+    forms: dict[str, Any] = {
+        "method": nodes.extract,
+        "async method": nodes.aextract,
+        "object": nodes,
+        "partial": functools.partial(Nodes.extract, nodes),
+        "async partial": functools.partial(Nodes.aextract, nodes),
+    }
+    function = forms[form]
     graph = alone(routed_node(house.router, arm="large")(function)).compile()
     assert (await graph.ainvoke({"item": "x"}))["out"] == ["large"]
     assert [arm for _, _, arm in seen(house)] == ["large"]
