@@ -184,7 +184,7 @@ class StepReader:
             output_cap=call.output_limit or self._config.output_cap(kind),
             needs_tools=bool(call.tools),
             needs_structure=call.needs_structure,
-            pinned=place.arm,
+            pinned=place.pinned(self._config.pins),
             loops=place.loops,
             features=self._signals.features(
                 reading,
