@@ -65,19 +65,28 @@ def dollars(nano: int) -> Decimal:
     return Decimal(nano).scaleb(-9, _EXACT)
 
 
+def float_dollars(nano: int) -> float:
+    """Dollars as the nearest float; ``round(x * 1e9)`` gives the amount back, up to 9 million dollars."""
+    return nano / NANO_PER_DOLLAR  # a quotient of integers is rounded once, as a Decimal's float is
+
+
 def format_dollars(nano: int) -> str:
     """Dollars for people: at least two decimals, and at least three significant digits for small amounts.
 
     >>> format_dollars(1_500_000_000), format_dollars(80_000_000), format_dollars(123_456), format_dollars(0)
     ('$1.50', '$0.08', '$0.000123', '$0.00')
     """
-    sign, amount = ("-", dollars(-nano)) if nano < 0 else ("", dollars(nano))
-    if amount == 0:
+    if not nano:
         return "$0.00"
-    places = max(2, 2 - amount.adjusted())
-    text = f"{amount:.{min(places, 9)}f}"
-    whole, _, fraction = text.partition(".")
-    return f"{sign}${whole}.{fraction.rstrip('0').ljust(2, '0')}"
+    size = abs(nano)
+    places = min(9, max(2, 12 - len(str(size))))
+    unit: int = 10 ** (9 - places)
+    count, rest = divmod(size, unit)
+    if 2 * rest > unit or (2 * rest == unit and count % 2):  # half to even, as decimal does
+        count += 1
+    whole, fraction = divmod(count, 10**places)
+    text = f"{fraction:0{places}d}".rstrip("0").ljust(2, "0")
+    return f"{'-' if nano < 0 else ''}${whole}.{text}"
 
 
 def _rate(per_million: Dollars | None, *, field: str) -> int | None:
@@ -192,21 +201,22 @@ class Price:
 
     def worst_cost(self, *, input_tokens: int, output_tokens: int) -> int:
         """Nano-dollars of the dearest call within these bounds, whatever the cache does and whichever tier applies."""
-        return -(-self._worst_pico(input_tokens, output_tokens) // _PICO_PER_NANO)
+        dearest_in, dearest_out = self._dearest(input_tokens)
+        return -(-(input_tokens * dearest_in + output_tokens * dearest_out) // _PICO_PER_NANO)
 
     def affordable_output(self, *, nano: int, input_tokens: int) -> int:
         """The most output tokens whose worst case, with this input, fits into ``nano``; negative when none does."""
-        left = nano * _PICO_PER_NANO - self._worst_pico(input_tokens, 0)
-        dearest = max(rates.output for rates in self._possible(input_tokens))
+        dearest_in, dearest_out = self._dearest(input_tokens)
+        left = nano * _PICO_PER_NANO - input_tokens * dearest_in
         if left < 0:
             return -1
-        return left // dearest if dearest else 2**31
+        return left // dearest_out if dearest_out else 2**31
 
-    def _possible(self, input_tokens: int) -> list[Rates]:
-        return [self.rates, *(price.rates for threshold, price in self.above if input_tokens > threshold)]
-
-    def _worst_pico(self, input_tokens: int, output_tokens: int) -> int:
-        possible = self._possible(input_tokens)
-        return input_tokens * max(rates.dearest_input for rates in possible) + output_tokens * max(
-            rates.output for rates in possible
-        )
+    def _dearest(self, input_tokens: int) -> tuple[int, int]:
+        """The most that an input and an output token of a call with at most this input can cost."""
+        dearest_in, dearest_out = self.rates.dearest_input, self.rates.output
+        for threshold, price in self.above:
+            if input_tokens > threshold:
+                dearest_in = max(dearest_in, price.rates.dearest_input)
+                dearest_out = max(dearest_out, price.rates.output)
+        return dearest_in, dearest_out

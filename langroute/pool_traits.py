@@ -5,6 +5,7 @@ LangChain has no one way to ask; each function here says where it looks and what
 
 import inspect
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -101,7 +102,7 @@ def output_limit_kwargs(model: "BaseChatModel", tokens: int) -> dict[str, Any]:
     ``options``, which replace the model's own and are therefore repeated. A class that names none of these gets
     ``max_tokens``, the name LangChain's standard parameters give it.
     """
-    name = _limit_field(model)
+    name = _limit_field(type(model))
     if name == "num_predict":
         own = {name: getattr(model, name, None) for name in _OLLAMA_OPTIONS}
         return {"options": {**{name: value for name, value in own.items() if value is not None}, "num_predict": tokens}}
@@ -114,7 +115,7 @@ def limited_model(model: "BaseChatModel", tokens: int) -> "BaseChatModel":
     For calls that keyword arguments do not reach: ``with_structured_output(..., include_raw=True)`` drops them. The
     copy shares the model's clients. A class without a field for the limit comes back as it is.
     """
-    name = _limit_field(model)
+    name = _limit_field(type(model))
     if name is None:
         return model
     update: dict[str, Any] = {name: tokens}
@@ -123,8 +124,9 @@ def limited_model(model: "BaseChatModel", tokens: int) -> "BaseChatModel":
     return model.model_copy(update=update)
 
 
-def _limit_field(model: "BaseChatModel") -> str | None:
-    fields = type(model).model_fields
+@lru_cache(maxsize=256)
+def _limit_field(kind: "type[BaseChatModel]") -> str | None:
+    fields = kind.model_fields
     return next((name for name in ("max_output_tokens", "num_predict", "max_tokens") if name in fields), None)
 
 

@@ -3,24 +3,43 @@
 So there is one run per provider call, with the model's own name, cache, streaming and callbacks.
 """
 
-from collections.abc import AsyncGenerator, Generator, Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any, Protocol
 
+from langchain_core.callbacks import Callbacks
 from langchain_core.exceptions import OutputParserException
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import merge_configs
 from pydantic import ValidationError
 
-from langroute.flow import Call, Reply
+from langroute.acts import Ask, Call, Reply
+from langroute.errors import ConfigError
 from langroute.integrations.meter import CallMeter
 from langroute.integrations.request import ModelCall, StepReader, form_defects
 from langroute.pool import ModelPool
+from langroute.records import Step
 
 _NOSTREAM = "nostream"  # langgraph.constants.TAG_NOSTREAM, spelled out so that plain LangChain needs no LangGraph
 _MISFIT = (OutputParserException, ValidationError)
 # An answer cut off by its output limit before it fits its schema; known by name, so that no SDK has to be imported.
 _CUT_OFF = "LengthFinishReasonError"
+
+
+CLOSING_INSTRUCTION = (
+    "The budget of this task carries no further step: no tools are at hand any more. Answer now, as well as the "
+    "conversation so far allows, and say what is missing."
+)
+
+
+class Edit(Protocol):
+    """Makes a conversation shorter in place: any ``ContextEdit`` of ``langchain.agents.middleware``."""
+
+    def apply(self, messages: list[Any], *, count_tokens: Any) -> None:
+        """Change the list."""
+        ...
 
 
 class Misfit:
@@ -43,20 +62,47 @@ class LangChainCaller:
     Args:
         pool: gives the chat model of an arm.
         request: the call as it reached the door.
-        reader: told under which name an arm answers.
+        reader: reads the step; told under which name an arm answers.
+        edits: make the prompt shorter, in this order, when the router wants it to be.
+        alone: the call opens an episode of its own.
     """
 
-    def __init__(self, pool: ModelPool, request: ModelCall, reader: StepReader) -> None:
+    def __init__(
+        self,
+        pool: ModelPool,
+        request: ModelCall,
+        reader: StepReader,
+        *,
+        edits: Sequence[Edit] = (),
+        alone: bool = False,
+    ) -> None:
         self._pool = pool
         self._request = request
         self._reader = reader
+        self._edits = edits
+        self._alone = alone
         self._reply = Reply()
+
+    def observe(self, episode: str, call_index: int, /, *, compress: bool = False) -> Step:
+        """The step of the call; ``compress`` first makes the prompt shorter that will be sent."""
+        if compress and self._edits:
+            shorter = shortened(self._request.messages, self._edits)
+            self._request = replace(self._request, prompt=shorter, messages=shorter)
+        return self._reader.read(self._request, episode=episode, call_index=call_index, alone=self._alone)
+
+    def ask(self, act: Ask) -> object:
+        """Interrupt the graph with a question, and return what it is resumed with.
+
+        Raises:
+            ConfigError: the call stands outside a graph, or in one without a checkpointer.
+        """
+        return interrupted(act)
 
     def call(self, act: Call) -> Reply:
         """Make the whole call."""
         meter = CallMeter()
         try:
-            value = self._target(act).invoke(self._request.prompt, self._config(act, meter), **self._options(act))
+            value = self._target(act).invoke(self._prompt(act), self._config(act, meter), **self._options(act))
         except BaseException as error:
             misfit = _misfit(act, meter, error)
             if misfit is None:
@@ -69,7 +115,7 @@ class LangChainCaller:
         meter = CallMeter()
         target = self._target(act)
         try:
-            value = await target.ainvoke(self._request.prompt, self._config(act, meter), **self._options(act))
+            value = await target.ainvoke(self._prompt(act), self._config(act, meter), **self._options(act))
         except BaseException as error:
             misfit = _misfit(act, meter, error)
             if misfit is None:
@@ -81,7 +127,7 @@ class LangChainCaller:
         """Make the call piece by piece."""
         meter = CallMeter()
         try:
-            yield from self._target(act).stream(self._request.prompt, self._config(act, meter), **self._options(act))
+            yield from self._target(act).stream(self._prompt(act), self._config(act, meter), **self._options(act))
         except BaseException:
             act.usage = meter.usage
             raise
@@ -92,7 +138,7 @@ class LangChainCaller:
         meter = CallMeter()
         target = self._target(act)
         try:
-            async for piece in target.astream(self._request.prompt, self._config(act, meter), **self._options(act)):
+            async for piece in target.astream(self._prompt(act), self._config(act, meter), **self._options(act)):
                 yield piece
         except BaseException:
             act.usage = meter.usage
@@ -113,6 +159,9 @@ class LangChainCaller:
         else:
             yield whole
 
+    def _prompt(self, act: Call) -> Any:
+        return closing_messages(self._request.messages) if act.record.step.closing else self._request.prompt
+
     def _target(self, act: Call) -> Runnable[Any, Any]:
         """The chosen model with what was bound to the call bound to it."""
         model: Any = self._pool.model(act.arm.name)
@@ -123,22 +172,25 @@ class LangChainCaller:
             return model.with_structured_output(  # type: ignore[no-any-return]
                 wanted.schema, include_raw=wanted.include_raw, **wanted.options
             )
-        if self._request.tools:
+        if self._request.tools and not act.record.step.closing:
             return model.bind_tools(self._request.tools, **self._request.tool_options)  # type: ignore[no-any-return]
         return model  # type: ignore[no-any-return]
 
     def _config(self, act: Call, meter: CallMeter) -> RunnableConfig:
-        step = act.record.step
-        own: RunnableConfig = {
-            "callbacks": [meter],
-            "tags": [f"langroute:{act.arm.name}", *([_NOSTREAM] if act.gated else [])],
+        """The call's config with what is ours added; as `merge_configs` would do, which takes five times as long."""
+        step, given = act.record.step, self._request.config
+        tags = {*(given.get("tags") or ()), f"langroute:{act.arm.name}", *((_NOSTREAM,) if act.gated else ())}
+        config: RunnableConfig = {
+            **given,
+            "tags": sorted(tags),
             "metadata": {
+                **(given.get("metadata") or {}),
                 "langroute_episode": step.episode,
                 "langroute_call_index": step.call_index,
                 "langroute_record": act.record.id,
             },
+            "callbacks": _joined(given.get("callbacks"), meter),
         }
-        config = merge_configs(self._request.config, own)
         if step.attempt:
             config.pop("run_id", None)  # the first attempt had it, and each is a run of its own
         return config
@@ -157,6 +209,42 @@ class LangChainCaller:
         if meter.message is not None:
             self._reader.learn_answer(meter.message, model=act.arm.model, asked_with=len(self._request.messages))
         return reply
+
+
+def closing_messages(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """A conversation with the instruction to answer now at its end; the messages given are not changed."""
+    return [*messages, HumanMessage(CLOSING_INSTRUCTION)]
+
+
+def shortened(messages: Sequence[BaseMessage], edits: Sequence[Edit]) -> list[BaseMessage]:
+    """A shorter copy of a conversation; the messages given are not changed."""
+    copy = deepcopy(list(messages))
+    for edit in edits:
+        edit.apply(copy, count_tokens=count_tokens_approximately)
+    return copy
+
+
+def interrupted(act: Ask) -> object:
+    """What a graph is resumed with, after it was interrupted with a question."""
+    from langgraph.types import interrupt  # noqa: PLC0415 - plain LangChain needs no LangGraph until somebody asks
+
+    try:
+        return interrupt(act.question.payload())
+    except (RuntimeError, KeyError) as error:
+        raise ConfigError(
+            "a person is to be asked, but the call stands outside a graph or in one without a checkpointer; compile "
+            "the graph with one, or give StepRouter(ask=...) a function that asks",
+            field="actions.ask_above_dollars",
+        ) from error
+
+
+def _joined(callbacks: Callbacks, meter: CallMeter) -> Callbacks:
+    """Callbacks with the meter beside them; those given are not changed."""
+    if callbacks is None or isinstance(callbacks, list):
+        return [*(callbacks or ()), meter]
+    manager = callbacks.copy()
+    manager.add_handler(meter, inherit=True)
+    return manager
 
 
 def _misfit(act: Call, meter: CallMeter, error: BaseException) -> Reply | None:

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
@@ -17,16 +16,18 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2Stre
 from pydantic import ConfigDict, PrivateAttr
 
 from langroute import drivers
-from langroute.episodes import current_episode
 from langroute.errors import ConfigError
 from langroute.flow import Journey, journey
 from langroute.integrations.caller import LangChainCaller, answer
-from langroute.integrations.place import run_place
 from langroute.integrations.request import STRUCTURE, TOOLS, BoundTool, ModelCall, StepReader, Structure, model_call
 from langroute.pool import ModelPool
 from langroute.router import StepRouter
 
-_OWN_FIELDS = frozenset({"name", "callbacks", "tags", "metadata", "verbose", "profile", "custom_get_token_ids"})
+_OWN_FIELDS = frozenset(
+    {"edits", "name", "callbacks", "tags", "metadata", "verbose", "profile", "custom_get_token_ids"}
+)
+
+_VERSIONS = "lc_versions"
 
 
 class RoutedChatModel(BaseChatModel):
@@ -37,10 +38,13 @@ class RoutedChatModel(BaseChatModel):
     the chosen model's own name, and usage is counted once.
 
     A call can be steered through the config's metadata: ``langroute_episode``, ``langroute_kind``,
-    ``langroute_purpose``, ``langroute_arm``.
+    ``langroute_purpose``, ``langroute_arm``; a call outside any graph also by ``langroute_hint``, ``langroute_channel``
+    and ``langroute_domain``.
 
     Args:
         router: decides, and keeps the books. Its pool must be a ``ModelPool``.
+        edits: make the prompt that is sent shorter when the router wants it to be: context edits of
+            ``langchain.agents.middleware``, such as ``ClearToolUsesEdit``. The agent's messages are not changed.
         **kwargs: ``name``, and ``callbacks``, ``tags`` and ``metadata`` for every call. Whatever else a chat model can
             be told (``cache``, ``rate_limiter``, ``disable_streaming``, ...) is set on the models of the pool.
 
@@ -54,6 +58,7 @@ class RoutedChatModel(BaseChatModel):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     router: StepRouter
+    edits: tuple[Any, ...] = ()
     _reader: StepReader = PrivateAttr()
     _langroute_routed: bool = PrivateAttr(default=True)
 
@@ -77,7 +82,7 @@ class RoutedChatModel(BaseChatModel):
     ) -> AIMessage:
         """Route one call and return its whole answer."""
         call = self._call(input, config, stop, kwargs)
-        return cast("AIMessage", answer(drivers.run(self._journey(call), self.router, self._caller(call))))
+        return cast("AIMessage", answer(drivers.run(*self._set_out(call))))
 
     async def ainvoke(
         self,
@@ -89,7 +94,7 @@ class RoutedChatModel(BaseChatModel):
     ) -> AIMessage:
         """Route one call and return its whole answer."""
         call = self._call(input, config, stop, kwargs)
-        return cast("AIMessage", answer(await drivers.arun(self._journey(call), self.router, self._caller(call))))
+        return cast("AIMessage", answer(await drivers.arun(*self._set_out(call))))
 
     def stream(
         self,
@@ -101,7 +106,7 @@ class RoutedChatModel(BaseChatModel):
     ) -> Iterator[Any]:
         """Route one call and yield its answer piece by piece; it belongs to the episode around this call."""
         call = self._call(input, config, stop, kwargs)
-        return drivers.stream(self._journey(call, streams=True), self.router, self._caller(call))
+        return drivers.stream(*self._set_out(call, streams=True))
 
     def astream(
         self,
@@ -113,7 +118,7 @@ class RoutedChatModel(BaseChatModel):
     ) -> AsyncIterator[Any]:
         """Route one call and yield its answer piece by piece; it belongs to the episode around this call."""
         call = self._call(input, config, stop, kwargs)
-        return drivers.astream(self._journey(call, streams=True), self.router, self._caller(call))
+        return drivers.astream(*self._set_out(call, streams=True))
 
     # -- the ways in that LangChain builds on these ----------------------------------------------------------------
 
@@ -162,7 +167,7 @@ class RoutedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         call = self._call(messages, _quiet(run_manager), stop, kwargs, own=False)
-        message = answer(drivers.run(self._journey(call), self.router, self._caller(call)))
+        message = answer(drivers.run(*self._set_out(call)))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _agenerate(
@@ -173,7 +178,7 @@ class RoutedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         call = self._call(messages, _quiet(run_manager), stop, kwargs, own=False)
-        message = answer(await drivers.arun(self._journey(call), self.router, self._caller(call)))
+        message = answer(await drivers.arun(*self._set_out(call)))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
@@ -184,7 +189,7 @@ class RoutedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         call = self._call(messages, _quiet(run_manager), stop, kwargs, own=False)
-        for piece in drivers.stream(self._journey(call, streams=True), self.router, self._caller(call)):
+        for piece in drivers.stream(*self._set_out(call, streams=True)):
             yield ChatGenerationChunk(message=piece)
 
     async def _astream(
@@ -195,9 +200,7 @@ class RoutedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         call = self._call(messages, _quiet(run_manager), stop, kwargs, own=False)
-        async with aclosing(
-            drivers.astream(self._journey(call, streams=True), self.router, self._caller(call))
-        ) as pieces:
+        async with aclosing(drivers.astream(*self._set_out(call, streams=True))) as pieces:
             async for piece in pieces:
                 yield ChatGenerationChunk(message=piece)
 
@@ -261,34 +264,43 @@ class RoutedChatModel(BaseChatModel):
         own: bool = True,
     ) -> ModelCall:
         options = dict(kwargs) if stop is None else {**kwargs, "stop": stop}
-        messages = self._convert_input(prompt).to_messages()
+        messages = self._messages(prompt)
         given = ensure_config(_in_place(config))
         return model_call(
             prompt=prompt, messages=messages, config=self._with_own(given) if own else given, options=options
         )
 
+    def _messages(self, prompt: LanguageModelInput) -> Sequence[BaseMessage]:
+        """The prompt as messages; a list of them as it is, where LangChain would check every one of a long history."""
+        if type(prompt) is list and all(issubclass(kind, BaseMessage) for kind in set(map(type, prompt))):
+            return list(prompt)
+        return self._convert_input(prompt).to_messages()
+
     def _with_own(self, config: RunnableConfig) -> RunnableConfig:
         """A config with this model's own callbacks, tags and metadata; where both say something, the config wins."""
+        # In a graph, handlers that a call brings itself are joined with those of the run around it, below.
+        brings_handlers = isinstance(config.get("callbacks"), list) and var_child_runnable_config.get() is not None
+        if self._says_nothing and not brings_handlers:
+            return config
         own = RunnableConfig(tags=self.tags or [], metadata=self.metadata or {})
         merged = merge_configs(own, config)
         # Added to the callbacks in force, not these to them: those know the run around the call.
         return merged if self.callbacks is None else merge_configs(merged, RunnableConfig(callbacks=self.callbacks))
 
-    def _journey(self, call: ModelCall, *, streams: bool = False) -> Journey:
-        gate = self.router.config.gate_streams or not (streams or _is_watched(call.config))
-        place, around = run_place(call.config), current_episode()
-        if around is not None:
-            # A stream may be read after the block that it was opened in has ended.
-            place = replace(place, explicit=around.id)
-        return journey(
-            self.router,
-            place,
-            lambda episode, index: self._reader.read(call, episode=episode, call_index=index),
-            gate=gate,
-        )
+    @property
+    def _says_nothing(self) -> bool:
+        """Whether this model brings no callbacks, tags and metadata of its own.
 
-    def _caller(self, call: ModelCall) -> LangChainCaller:
-        return LangChainCaller(_pool(self.router), call, self._reader)
+        Which versions of LangChain it runs under, as every model's metadata tell, the chosen model tells as well.
+        """
+        return self.callbacks is None and not self.tags and not (self.metadata or {}).keys() - {_VERSIONS}
+
+    def _set_out(self, call: ModelCall, *, streams: bool = False) -> tuple[Journey, StepRouter, LangChainCaller]:
+        """A call's journey, with the desk and the caller that a driver needs to perform it."""
+        gate = self.router.config.gate_streams or not (streams or _is_watched(call.config))
+        place = self._reader.place(call)
+        caller = LangChainCaller(_pool(self.router), call, self._reader, edits=self.edits, alone=place.alone)
+        return journey(self.router, place, caller.observe, gate=gate), self.router, caller
 
 
 def _pool(router: StepRouter) -> ModelPool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from langroute.flow import Reply
@@ -31,6 +31,9 @@ class CallMeter(BaseCallbackHandler):
         self.message: AIMessage | None = None
         self.runs = 0
         self.written: dict[str, str] = {}
+
+    def on_chat_model_start(self, serialized: dict[str, Any], messages: list[list[BaseMessage]], **kwargs: Any) -> None:
+        """Nothing to keep. Without this method LangChain would write out the whole prompt for ``on_llm_start``."""
 
     def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Keep what is written of tool calls, before LangChain mends it."""

@@ -49,6 +49,8 @@ def take_output_limit(options: dict[str, Any]) -> int | None:
     Raises:
         ConfigError: a limit is no whole number of tokens above zero.
     """
+    if not options:
+        return None
     given = {name: value for name in _LIMITS if (value := options.pop(name, None)) is not None}
     for name, value in given.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -62,6 +64,8 @@ def refuse_hidden_costs(options: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: an option asks for several answers, another model, other rates, or hides a limit.
     """
+    if not options:
+        return
     for name in _SAMPLES:
         if (options.get(name) or 1) != 1:
             raise ConfigError("several answers per call are billed each; make one routed call per answer", field=name)

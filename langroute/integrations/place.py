@@ -18,9 +18,16 @@ KIND = "langroute_kind"
 KIND_REASON = "langroute_kind_reason"
 PURPOSE = "langroute_purpose"
 ARM = "langroute_arm"
+LOOP = "langroute_loop"
+HINT = "langroute_hint"
+CHANNEL = "langroute_channel"
+DOMAIN = "langroute_domain"
+
+_LONGEST_WORD = 100  # characters: these words stand in the log, where no prompt may
 
 # Keys of LangGraph's own that no public function gives (INTEGRATION: the identity of a run, and whether it resumes).
 _RUNTIME = "__pregel_runtime"
+_AGENTS = ("langchain_create_agent", "deepagents")
 _RESUMING = "__pregel_resuming"
 _SCRATCHPAD = "__pregel_scratchpad"
 _CHECKPOINTER = "__pregel_checkpointer"
@@ -37,6 +44,10 @@ class NodePlace:
         purpose: which reserve the call may open; None when none was set.
         arm: the arm the user demands; None when free.
         attempt: graph attempts of this node before this one (retry policies).
+        loops: the node is one round of an agent's loop.
+        hint: what the caller says the task is; empty when nothing was said.
+        channel: where the request comes from; empty when nothing was said.
+        domain: its subject; empty when nothing was said.
     """
 
     node: str = ""
@@ -45,6 +56,10 @@ class NodePlace:
     purpose: Purpose | None = None
     arm: str | None = None
     attempt: int = 0
+    loops: bool = False
+    hint: str = ""
+    channel: str = ""
+    domain: str = ""
 
 
 def node_place(config: RunnableConfig) -> NodePlace:
@@ -62,7 +77,18 @@ def node_place(config: RunnableConfig) -> NodePlace:
         purpose=_purpose(metadata),
         arm=_text(metadata, ARM),
         attempt=_graph_attempt(config) + _tagged_attempt(config),
+        loops=_loops(metadata),
+        hint=_word(config, HINT),
+        channel=_word(config, CHANNEL),
+        domain=_word(config, DOMAIN),
     )
+
+
+def _loops(metadata: Mapping[str, Any]) -> bool:
+    """Whether the node calls a model again and again until it calls no tool: it says so, or LangChain built it."""
+    if LOOP in metadata:
+        return bool(metadata[LOOP])
+    return metadata.get("langgraph_node") == "model" and metadata.get("ls_integration") in _AGENTS
 
 
 def run_place(config: RunnableConfig) -> RunPlace:
@@ -84,6 +110,8 @@ def run_place(config: RunnableConfig) -> RunPlace:
         thread=thread,
         run=control,
         resumed=bool(thread) and (nested or _resumes(metadata, configurable, config)),
+        task=str(metadata.get("langgraph_checkpoint_ns") or ""),
+        execution=configurable.get(_SCRATCHPAD),
     )
 
 
@@ -164,6 +192,21 @@ def _text(data: Mapping[str, Any], key: str) -> str | None:
     if not isinstance(value, str) or not value.strip():
         raise ConfigError(f"must be a non-empty string, not {value!r}", field=f"metadata.{key}")
     return value
+
+
+def _word(config: RunnableConfig, key: str) -> str:
+    """What was said of a call in its metadata, or of its whole run in ``configurable``."""
+    parts = (("metadata", config.get("metadata")), ("configurable", config.get("configurable")))
+    for part, data in parts:
+        value = (data or {}).get(key)
+        if value is None:
+            continue
+        if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_WORD:
+            raise ConfigError(
+                f"must be a word or a few (1 to {_LONGEST_WORD} characters), not {value!r:.120}", field=f"{part}.{key}"
+            )
+        return value.strip()
+    return ""
 
 
 def _purpose(metadata: Mapping[str, Any]) -> Purpose | None:

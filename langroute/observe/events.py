@@ -13,9 +13,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from langroute.books import Purpose
-from langroute.records import Action, Kind, Outcome, Record, Usage, as_dollars
-
-SCHEMA_VERSION: Literal[1] = 1
+from langroute.observe import plain
+from langroute.observe.plain import SCHEMA_VERSION
+from langroute.records import Action, Kind, Record
 
 
 class _Part(BaseModel):
@@ -53,6 +53,7 @@ class BudgetPart(_Part):
     retries_left: int | None = Field(description="count; null when unlimited")
     seconds_limit: float | None = Field(description="seconds in all; null when unlimited")
     seconds_left: float | None = Field(description="seconds; null when unlimited")
+    planned_calls: int | None = Field(description="calls the episode is planned to take; null when nothing was planned")
 
 
 class PressurePart(_Part):
@@ -82,6 +83,7 @@ class FeaturesPart(_Part):
     hint: str = Field(description="what the caller says the task is; empty when nothing was said")
     channel: str = Field(description="where the request comes from; empty when nothing was said")
     domain: str = Field(description="the subject; empty when nothing was said")
+    entry: str = Field(description="name of the entry rule that the call matched; empty without one")
 
 
 class MeasurePart(_Part):
@@ -92,10 +94,13 @@ class MeasurePart(_Part):
 
 
 class RejectionPart(_Part):
-    """An arm that was tried in this step before, and why it did not do."""
+    """An arm that is out for the rest of this step, and why."""
 
     arm: str = Field(description="name of the arm")
-    reason: str = Field(description="why its answer was not accepted")
+    reason: str = Field(description="what was wrong")
+    why: Literal["answer", "fault", "person"] = Field(
+        description="its answer was not accepted, its call failed, or a person said no"
+    )
 
 
 class UsagePart(_Part):
@@ -145,12 +150,13 @@ class RoutingDecisionEvent(_AttemptEvent):
     needs_tools: bool = Field(description="tools are bound to the call")
     needs_structure: bool = Field(description="a schema is bound to the call")
     pinned: str | None = Field(description="arm the user demands; null when free")
-    rejected: tuple[RejectionPart, ...] = Field(description="arms tried in this step before")
+    rejected: tuple[RejectionPart, ...] = Field(description="arms that are out for the rest of this step")
     alternatives: tuple[AlternativePart, ...] = Field(description="every arm of the pool, in pool order")
     budget: BudgetPart = Field(description="what was left")
     pressure: PressurePart = Field(description="how much trouble the episode is in")
     features: FeaturesPart = Field(description="what else was known of the step")
     needs_media: tuple[str, ...] = Field(description="kinds of media that the arm has to take")
+    loops: bool = Field(description="the call is one round of an agent's loop")
     alone: bool = Field(description="the call stands outside any graph and opened an episode of its own")
     closing: bool = Field(description="this is to be the last call of its episode: without tools, told to answer now")
     calm_price: float | None = Field(description="lambda if money were spent as planned; null when nothing was planned")
@@ -193,45 +199,7 @@ RoutingEvent = RoutingDecisionEvent | RoutingOutcomeEvent | RoutingActionEvent
 
 def decision_event(record: Record) -> RoutingDecisionEvent:
     """The event of the decision in a record, made or not."""
-    step, decision = record.step, record.decision
-    return RoutingDecisionEvent(
-        at=record.at,
-        episode=step.episode,
-        record_id=record.id,
-        call_index=step.call_index,
-        attempt=step.attempt,
-        node=step.node,
-        kind=step.kind,
-        purpose=step.purpose,
-        arm=decision.arm,
-        kind_reason=step.kind_reason,
-        rationale=decision.rationale,
-        policy=decision.policy,
-        policy_version=decision.policy_version,
-        propensity=decision.propensity,
-        price_of_dollar=decision.price_of_dollar,
-        price_reason=record.ruling.reason,
-        estimated_success=decision.success,
-        estimated_cost_usd=_usd(decision.cost_nano),
-        worst_case_usd=_usd(decision.worst_nano),
-        output_limit=decision.output_limit,
-        input_tokens=step.input_tokens,
-        input_bound=step.input_bound,
-        needs_tools=step.needs_tools,
-        needs_structure=step.needs_structure,
-        pinned=step.pinned,
-        rejected=tuple(RejectionPart(arm=tried.arm, reason=tried.reason) for tried in step.rejected),
-        alternatives=_alternatives(record),
-        budget=_budget(record),
-        pressure=_pressure(record),
-        features=_features(record),
-        needs_media=step.needs_media,
-        alone=step.alone,
-        closing=step.closing,
-        calm_price=record.ruling.calm_price,
-        reservation_usd=as_dollars(record.ruling.reservation_nano),
-        measures=tuple(MeasurePart(action=taken.action, reason=taken.reason) for taken in record.measures),
-    )
+    return RoutingDecisionEvent.model_validate(plain.decision_event(record))
 
 
 def outcome_event(record: Record) -> RoutingOutcomeEvent:
@@ -240,30 +208,7 @@ def outcome_event(record: Record) -> RoutingOutcomeEvent:
     Raises:
         ValueError: the record has no outcome, because no call was made.
     """
-    outcome, step = record.outcome, record.step
-    if outcome is None:
-        raise ValueError(f"record {record.id!r} has no outcome: its action was {record.action!r}, no call was made")
-    return RoutingOutcomeEvent(
-        at=record.at,
-        episode=step.episode,
-        record_id=record.id,
-        call_index=step.call_index,
-        attempt=step.attempt,
-        node=step.node,
-        kind=step.kind,
-        purpose=step.purpose,
-        arm=outcome.arm,
-        estimated_cost_usd=_usd(record.decision.cost_nano),
-        cost_usd=_usd(outcome.cost_nano),
-        worst_case=outcome.worst_case,
-        usage=_usage(outcome),
-        latency_ms=outcome.latency_ms,
-        confidence=outcome.confidence,
-        defects=outcome.defects,
-        accepted=outcome.accepted,
-        error=outcome.error,
-        served_by=outcome.served_by,
-    )
+    return RoutingOutcomeEvent.model_validate(plain.outcome_event(record))
 
 
 def action_event(
@@ -279,84 +224,5 @@ def action_event(
         call_index: the step it happened in; None when it concerns the whole episode.
         node: the graph node it happened in.
     """
-    return RoutingActionEvent(at=at, episode=episode, call_index=call_index, node=node, action=action, reason=reason)
-
-
-def _usd(nano: int) -> float:
-    return as_dollars(nano) or 0.0
-
-
-def _alternatives(record: Record) -> tuple[AlternativePart, ...]:
-    return tuple(
-        AlternativePart(
-            arm=seen.arm,
-            success=seen.success,
-            cost_usd=_usd(seen.cost_nano),
-            worst_usd=_usd(seen.worst_nano),
-            utility=seen.utility,
-            why_not=seen.why_not,
-        )
-        for seen in record.decision.alternatives
-    )
-
-
-def _budget(record: Record) -> BudgetPart:
-    view = record.step.budget
-    return BudgetPart(
-        scope=view.scope,
-        limit_usd=as_dollars(view.limit_nano),
-        spent_usd=_usd(view.spent_nano),
-        held_usd=_usd(view.held_nano),
-        remaining_usd=as_dollars(view.available_nano),
-        reserves_usd={purpose: _usd(nano) for purpose, nano in view.reserves},
-        input_tokens_limit=view.input_tokens_limit,
-        input_tokens_left=view.input_tokens_left,
-        output_tokens_limit=view.output_tokens_limit,
-        output_tokens_left=view.output_tokens_left,
-        retries_limit=view.retries_limit,
-        retries_left=view.retries_left,
-        seconds_limit=view.seconds_limit,
-        seconds_left=view.seconds_left,
-    )
-
-
-def _pressure(record: Record) -> PressurePart:
-    pressure = record.step.pressure
-    return PressurePart(
-        total=pressure.total,
-        retries=pressure.retries,
-        invalid_tool_calls=pressure.invalid_tool_calls,
-        tool_errors=pressure.tool_errors,
-        repeated_calls=pressure.repeated_calls,
-        cycles=pressure.cycles,
-        self_corrections=pressure.self_corrections,
-        schema_failures=pressure.schema_failures,
-        empty_ends=pressure.empty_ends,
-        context_share=pressure.context_share,
-    )
-
-
-def _features(record: Record) -> FeaturesPart:
-    features = record.step.features
-    return FeaturesPart(
-        prompt_bytes=features.prompt_bytes,
-        retrievals=features.retrievals,
-        tool_category=features.tool_category,
-        prior_confidence=features.prior_confidence,
-        hint=features.hint,
-        channel=features.channel,
-        domain=features.domain,
-    )
-
-
-def _usage(outcome: Outcome) -> UsagePart | None:
-    usage: Usage | None = outcome.usage
-    if usage is None:
-        return None
-    return UsagePart(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-    )
+    told = plain.action_event(episode=episode, action=action, reason=reason, at=at, call_index=call_index, node=node)
+    return RoutingActionEvent.model_validate(told)

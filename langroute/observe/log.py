@@ -1,4 +1,4 @@
-"""RoutingLog: writes the events of ``events.py`` through structlog.
+"""RoutingLog: writes the events of ``events.py``, one by one.
 
 Nothing is printed until the program asks for it, and no global configuration is read or changed: the default log is
 the standard logger ``langroute`` at level INFO, one JSON object a line, so ``logging.basicConfig(level="INFO")``
@@ -6,14 +6,12 @@ shows it. A program with a structlog logger of its own passes that instead.
 """
 
 import logging
-from collections.abc import MutableMapping
 from typing import Any, Protocol
 
-import structlog
 from pydantic_core import to_json
 
 from langroute.errors import ConfigError
-from langroute.observe.events import RoutingEvent, action_event, decision_event, outcome_event
+from langroute.observe.plain import Event, action_event, decision_event, outcome_event
 from langroute.records import Action, Record
 
 LOGGER_NAME = "langroute"
@@ -45,7 +43,7 @@ class RoutingLog:
         if logger is not None:
             _check(logger)
         self._gate = logging.getLogger(LOGGER_NAME) if logger is None else None
-        self._logger: EventLogger = _json_lines() if logger is None else logger
+        self._logger: EventLogger = _JsonLines() if logger is None else logger
 
     def decision(self, record: Record) -> None:
         """Log which arm was chosen, and why; to be called before the call is made."""
@@ -87,11 +85,10 @@ class RoutingLog:
         # Building an event costs more than all else here, and most programs have the log switched off.
         return self._gate is None or self._gate.isEnabledFor(logging.INFO)
 
-    def _emit(self, told: RoutingEvent) -> None:
-        fields = told.model_dump()
-        name = fields.pop("event")
+    def _emit(self, told: Event) -> None:
+        name = told.pop("event")
         try:
-            self._logger.info(name, **fields)
+            self._logger.info(name, **told)
         except Exception:
             logging.getLogger(f"{LOGGER_NAME}.log").exception("the routing log could not write a %s event", name)
 
@@ -106,16 +103,11 @@ def _check(logger: object) -> None:
         raise ConfigError(f"must be a structlog logger, not {logger!r}", field="logger")
 
 
-def _json_lines() -> EventLogger:
-    logger: EventLogger = structlog.wrap_logger(
-        logging.getLogger(LOGGER_NAME),
-        processors=[_render],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        context_class=dict,
-    ).bind()
-    return logger
+class _JsonLines:
+    """Hands every event to the standard logger ``langroute`` as one line of JSON."""
 
-
-def _render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
-    ordered = {"event": event.pop("event"), **event}
-    return to_json(ordered, inf_nan_mode="strings").decode()
+    def info(self, event: str, /, **fields: Any) -> None:
+        line = to_json({"event": event, **fields}, inf_nan_mode="strings").decode()
+        logger = logging.getLogger(LOGGER_NAME)
+        # Not `logger.info`: that walks the stack for a caller, which is the same place here for every line.
+        logger.handle(logger.makeRecord(LOGGER_NAME, logging.INFO, __file__, 0, line, (), None, func=event))

@@ -5,8 +5,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from langroute.money import format_dollars
-from langroute.observe.events import SCHEMA_VERSION
 from langroute.observe.layout import Column, Facts, Paragraph, Row, Rows, plain
+from langroute.observe.plain import SCHEMA_VERSION
 from langroute.records import as_dollars
 from langroute.replay import Replayed, ReplayedCall
 

@@ -8,8 +8,9 @@ from rich.text import Text
 
 from langroute.errors import EpisodeNotFound
 from langroute.money import format_dollars
-from langroute.observe.events import SCHEMA_VERSION, decision_event, outcome_event
+from langroute.observe.events import decision_event, outcome_event
 from langroute.observe.layout import Column, Facts, Paragraph, Row, Rows, plain
+from langroute.observe.plain import SCHEMA_VERSION
 from langroute.observe.totals import Dearest, EpisodeTotals, totals
 from langroute.records import Arm, BudgetView, EpisodeEnd, Outcome, Pressure, Record, as_dollars
 

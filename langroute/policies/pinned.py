@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from langroute.money import dollars
+from langroute.money import float_dollars
 from langroute.policies.frontier import Scored, compose
 from langroute.records import Estimate, RoutingDecision, Ruling, Step
 
@@ -25,7 +25,7 @@ class PinnedPolicy:
     def choose(self, step: Step, estimates: Sequence[Estimate], ruling: Ruling) -> RoutingDecision:
         """The decision over one estimate and one permit per arm, both in pool order."""
         scored: list[Scored] = [
-            (round(estimate.success - ruling.price_of_dollar * float(dollars(estimate.cost_nano)), 9), estimate, permit)
+            (round(estimate.success - ruling.price_of_dollar * float_dollars(estimate.cost_nano), 9), estimate, permit)
             for estimate, permit in zip(estimates, ruling.permits, strict=True)
         ]
         allowed = [entry for entry in scored if entry[2].allowed]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langroute.errors import ConfigError
-from langroute.money import Dollars, Price, cost_nano, dollars, format_dollars, limit_nano
+from langroute.money import Dollars, Price, cost_nano, dollars, float_dollars, format_dollars, limit_nano
 
 amounts = st.decimals(min_value=0, max_value=4_000_000_000, allow_nan=False, allow_infinity=False, places=None)
 rates = st.integers(0, 10**9).map(lambda micro: Decimal(micro).scaleb(-6))
@@ -186,3 +186,18 @@ def test_prices_survive_copies() -> None:
 def test_dollars_for_people(nano: int, text: str) -> None:
     """Two decimals at least, three significant digits for small amounts."""
     assert format_dollars(nano) == text
+
+
+nanos = st.integers(-(10**18), 10**18) | st.builds(
+    lambda head, zeros: (head * 10 + 5) * 10**zeros, tokens, tokens.map(lambda n: n % 12)
+)
+
+
+@given(nanos)
+def test_shown_and_logged_dollars_are_those_of_decimal(nano: int) -> None:
+    """Integers are turned into text and floats without decimal, and not a digit is different for it."""
+    exact = abs(dollars(nano))
+    places = min(9, max(2, 2 - exact.adjusted())) if nano else 2
+    shown = format_dollars(nano)
+    assert Decimal(shown.replace("$", "")) == Decimal(f"{dollars(nano):.{places}f}")
+    assert float_dollars(nano) == float(dollars(nano))

@@ -1,0 +1,189 @@
+"""The events of the structured log as plain dictionaries, the way they are written.
+
+``events.py`` has the schema, field by field. Two lines are written for every call, and building checked models first
+would take longer than all the rest of writing them: so they are built here, and the tests hold them to the schema.
+"""
+
+from typing import Any, Literal
+
+from langroute.records import Action, Outcome, Record, Step, as_dollars
+
+SCHEMA_VERSION: Literal[1] = 1
+
+Event = dict[str, Any]
+"""Fields by name, in the order of the schema; the first is ``event``."""
+
+
+def decision_event(record: Record) -> Event:
+    """The event of the decision in a record, made or not."""
+    step, decision, ruling = record.step, record.decision, record.ruling
+    return {
+        **_attempt("routing_decision", record, decision.arm),
+        "kind_reason": step.kind_reason,
+        "rationale": decision.rationale,
+        "policy": decision.policy,
+        "policy_version": decision.policy_version,
+        "propensity": float(decision.propensity),
+        "price_of_dollar": float(decision.price_of_dollar),
+        "price_reason": ruling.reason,
+        "estimated_success": float(decision.success),
+        "estimated_cost_usd": as_dollars(decision.cost_nano),
+        "worst_case_usd": as_dollars(decision.worst_nano),
+        "output_limit": decision.output_limit,
+        "input_tokens": step.input_tokens,
+        "input_bound": step.input_bound,
+        "needs_tools": step.needs_tools,
+        "needs_structure": step.needs_structure,
+        "pinned": step.pinned,
+        "rejected": tuple([{"arm": tried.arm, "reason": tried.reason, "why": tried.why} for tried in step.rejected]),
+        "alternatives": _alternatives(record),
+        "budget": _budget(step),
+        "pressure": _pressure(step),
+        "features": _features(step),
+        "needs_media": step.needs_media,
+        "loops": step.loops,
+        "alone": step.alone,
+        "closing": step.closing,
+        "calm_price": _float(ruling.calm_price),
+        "reservation_usd": as_dollars(ruling.reservation_nano),
+        "measures": tuple([{"action": taken.action, "reason": taken.reason} for taken in record.measures]),
+    }
+
+
+def outcome_event(record: Record) -> Event:
+    """The event of the outcome in a record.
+
+    Raises:
+        ValueError: the record has no outcome, because no call was made.
+    """
+    outcome = record.outcome
+    if outcome is None:
+        raise ValueError(f"record {record.id!r} has no outcome: its action was {record.action!r}, no call was made")
+    return {
+        **_attempt("routing_outcome", record, outcome.arm),
+        "estimated_cost_usd": as_dollars(record.decision.cost_nano),
+        "cost_usd": as_dollars(outcome.cost_nano),
+        "worst_case": outcome.worst_case,
+        "usage": _usage(outcome),
+        "latency_ms": float(outcome.latency_ms),
+        "confidence": _float(outcome.confidence),
+        "defects": outcome.defects,
+        "accepted": outcome.accepted,
+        "error": outcome.error,
+        "served_by": outcome.served_by,
+    }
+
+
+def action_event(*, episode: str, action: Action, reason: str, at: float, call_index: int | None, node: str) -> Event:
+    """The event of something other than a call; arguments as in ``events.action_event``."""
+    return {
+        "event": "routing_action",
+        "schema_version": SCHEMA_VERSION,
+        "at": float(at),
+        "episode": episode,
+        "call_index": call_index,
+        "node": node,
+        "action": action,
+        "reason": reason,
+    }
+
+
+def _attempt(event: str, record: Record, arm: str | None) -> Event:
+    step = record.step
+    return {
+        "event": event,
+        "schema_version": SCHEMA_VERSION,
+        "at": float(record.at),
+        "episode": step.episode,
+        "record_id": record.id,
+        "call_index": step.call_index,
+        "attempt": step.attempt,
+        "node": step.node,
+        "kind": step.kind,
+        "purpose": step.purpose,
+        "arm": arm,
+    }
+
+
+def _float(number: float | None) -> float | None:
+    return None if number is None else float(number)
+
+
+def _alternatives(record: Record) -> tuple[Event, ...]:
+    return tuple(
+        [
+            {
+                "arm": seen.arm,
+                "success": float(seen.success),
+                "cost_usd": as_dollars(seen.cost_nano),
+                "worst_usd": as_dollars(seen.worst_nano),
+                "utility": float(seen.utility),
+                "why_not": seen.why_not,
+            }
+            for seen in record.decision.alternatives
+        ]
+    )
+
+
+def _budget(step: Step) -> Event:
+    view = step.budget
+    return {
+        "scope": view.scope,
+        "limit_usd": as_dollars(view.limit_nano),
+        "spent_usd": as_dollars(view.spent_nano),
+        "held_usd": as_dollars(view.held_nano),
+        "remaining_usd": as_dollars(view.available_nano),
+        "reserves_usd": {purpose: as_dollars(nano) for purpose, nano in view.reserves},
+        "input_tokens_limit": view.input_tokens_limit,
+        "input_tokens_left": view.input_tokens_left,
+        "output_tokens_limit": view.output_tokens_limit,
+        "output_tokens_left": view.output_tokens_left,
+        "retries_limit": view.retries_limit,
+        "retries_left": view.retries_left,
+        "seconds_limit": _float(view.seconds_limit),
+        "seconds_left": _float(view.seconds_left),
+        "planned_calls": view.planned_calls,
+    }
+
+
+def _pressure(step: Step) -> Event:
+    pressure = step.pressure
+    return {
+        "total": pressure.total,
+        "retries": pressure.retries,
+        "invalid_tool_calls": pressure.invalid_tool_calls,
+        "tool_errors": pressure.tool_errors,
+        "repeated_calls": pressure.repeated_calls,
+        "cycles": pressure.cycles,
+        "self_corrections": pressure.self_corrections,
+        "schema_failures": pressure.schema_failures,
+        "empty_ends": pressure.empty_ends,
+        "context_share": float(pressure.context_share),
+    }
+
+
+def _features(step: Step) -> Event:
+    features = step.features
+    return {
+        "prompt_bytes": features.prompt_bytes,
+        "retrievals": features.retrievals,
+        "tool_category": features.tool_category,
+        "prior_confidence": _float(features.prior_confidence),
+        "hint": features.hint,
+        "channel": features.channel,
+        "domain": features.domain,
+        "entry": features.entry,
+    }
+
+
+def _usage(outcome: Outcome) -> Event | None:
+    usage = outcome.usage
+    if usage is None:
+        return None
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+    }
