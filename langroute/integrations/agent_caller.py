@@ -1,7 +1,7 @@
 """AgentCaller: makes the calls a journey asks for through what `create_agent` wraps around its model."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -9,22 +9,29 @@ from typing import Any
 
 from langchain.agents.middleware.types import ExtendedModelResponse, ModelRequest, ModelResponse
 from langchain.agents.structured_output import StructuredOutputError
-from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
+from langroute.acts import Call, Reply
 from langroute.errors import ConfigError
-from langroute.flow import Call, Reply
 from langroute.integrations.agent_call import AgentCall, sent_messages
-from langroute.integrations.caller import LangChainCaller, Misfit, _misfit
-from langroute.integrations.hold_meter import RECORD, HoldMeter, SecondCall
-from langroute.integrations.meter import usage_of
+from langroute.integrations.caller import (
+    Edit,
+    LangChainCaller,
+    Misfit,
+    _misfit,
+    closing_messages,
+    shortened,
+)
+from langroute.integrations.hold_meter import HoldMeter, SecondCall
+from langroute.integrations.meter import CallMeter, usage_of
 from langroute.integrations.options import take_output_limit
+from langroute.integrations.place import KIND, KIND_REASON
 from langroute.integrations.request import StepReader
 from langroute.pool import ModelPool
-from langroute.records import Usage
+from langroute.records import Step, Usage
 
 _log = logging.getLogger("langroute.middleware")
 _NOTHING = Usage(input_tokens=0, output_tokens=0)
@@ -33,12 +40,12 @@ chosen: ContextVar[BaseChatModel | None] = ContextVar("langroute_chosen_model", 
 """The model that a routed call under way was given, by which middleware inside knows that the call is routed."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """One model call of an agent on its way through the router.
 
     Attributes:
-        request: the request as it reached the middleware, with messages cut back where the router asked for it.
+        request: the request as it reached the middleware.
         call: the same as the router sees it.
         config: the config in force around it.
         allowance: UTF-8 bytes that middleware inside may add to it, because the hold counts them.
@@ -56,21 +63,41 @@ class AgentCaller(LangChainCaller):
     Args:
         pool: gives the chat model of an arm.
         turn: the call as it reached the door.
-        reader: told under which name an arm answers.
+        reader: reads the step; told under which name an arm answers.
         handler: the rest of the agent's model call, sync or async: middleware inside, binding, the call, parsing.
+        edits: make the prompt shorter, in this order, when the router wants it to be.
+        alone: the call opens an episode of its own.
     """
 
-    def __init__(self, pool: ModelPool, turn: Turn, reader: StepReader, handler: Callable[[Any], Any]) -> None:
-        super().__init__(pool, turn.call, reader)
+    def __init__(
+        self,
+        pool: ModelPool,
+        turn: Turn,
+        reader: StepReader,
+        handler: Callable[[Any], Any],
+        *,
+        edits: Sequence[Edit] = (),
+        alone: bool = False,
+    ) -> None:
+        super().__init__(pool, turn.call, reader, edits=edits, alone=alone)
         self._turn = turn
         self._handler = handler
+        self._talk: Sequence[BaseMessage] = turn.request.messages
+
+    def observe(self, episode: str, call_index: int, /, *, compress: bool = False) -> Step:
+        """The step of the call; ``compress`` first makes the conversation shorter that will be sent."""
+        if compress and self._edits:
+            system = self._turn.request.system_message
+            self._talk = shortened(self._turn.request.messages, self._edits)
+            self._request = replace(self._request, messages=[*([] if system is None else [system]), *self._talk])
+        return super().observe(episode, call_index)
 
     def call(self, act: Call) -> Reply:
         """Make the whole call."""
         request = self._prepared(act)
         meter = self._meter(act, request)
         try:
-            with _in_force(self._under(act, meter), request.model):
+            with _in_force(self._config(act, meter), request.model):
                 value = self._handler(request)
         except BaseException as error:
             return self._failed(act, meter, error)
@@ -82,21 +109,26 @@ class AgentCaller(LangChainCaller):
         meter = self._meter(act, request)
         handler: Callable[[Any], Awaitable[Any]] = self._handler
         try:
-            with _in_force(self._under(act, meter), request.model):
+            with _in_force(self._config(act, meter), request.model):
                 value = await handler(request)
         except BaseException as error:
             return self._failed(act, meter, error)
         return self._finished(act, meter, value)
 
     def _prepared(self, act: Call) -> ModelRequest[Any]:
-        """The request with the chosen model and the output limit that was held."""
-        name = act.arm.name
-        settings = dict(self._turn.request.model_settings)
+        """The request with the chosen model and the output limit that was held; the last call of all without tools."""
+        name, request = act.arm.name, self._turn.request
+        settings = dict(request.model_settings)
         take_output_limit(settings)
-        return self._turn.request.override(
-            model=self._pool.model(name),
-            model_settings={**settings, **self._pool.output_limit_kwargs(name, act.output_limit)},
-        )
+        changed: dict[str, Any] = {
+            "model": self._pool.model(name),
+            "model_settings": {**settings, **self._pool.output_limit_kwargs(name, act.output_limit)},
+        }
+        if act.record.step.closing:
+            changed |= {"messages": closing_messages(self._talk), "tools": [], "tool_choice": None}
+        elif self._talk is not request.messages:
+            changed["messages"] = self._talk
+        return request.override(**changed)
 
     def _meter(self, act: Call, request: ModelRequest[Any]) -> HoldMeter:
         return HoldMeter(
@@ -106,27 +138,16 @@ class AgentCaller(LangChainCaller):
             allowance=self._turn.allowance,
         )
 
-    def _under(self, act: Call, meter: HoldMeter) -> RunnableConfig:
-        """The config in force around the call, with the meter, tags and metadata of the attempt.
+    def _config(self, act: Call, meter: CallMeter) -> RunnableConfig:
+        """The config around the call with what is ours added, but without the kind that was found for this step.
 
-        They go into the config in force and not on the model: binding tools loses a model's config, and a copy of the
+        It goes into the config in force and not on the model: binding tools loses a model's config, and a copy of the
         model per call would build its clients anew.
         """
-        step, around = act.record.step, self._turn.config
-        callbacks = around.get("callbacks")
-        if isinstance(callbacks, BaseCallbackManager):
-            callbacks = callbacks.copy()
-            callbacks.add_handler(meter, inherit=True)
-        else:
-            callbacks = [*(callbacks or ()), meter]
-        own = {
-            "langroute_episode": step.episode,
-            "langroute_call_index": step.call_index,
-            RECORD: act.record.id,
-        }
-        tags = [*(around.get("tags") or ()), f"langroute:{act.arm.name}", *(["nostream"] if act.gated else [])]
-        metadata = {**(around.get("metadata") or {}), **own}
-        return RunnableConfig(**{**around, "callbacks": callbacks, "tags": tags, "metadata": metadata})
+        config = super()._config(act, meter)
+        given, around = config["metadata"], self._turn.config.get("metadata") or {}
+        config["metadata"] = {key: given[key] for key in given if key not in (KIND, KIND_REASON) or key in around}
+        return config
 
     def _finished(self, act: Call, meter: HoldMeter, value: Any) -> Reply:
         if meter.error is not None and meter.message is None:

@@ -71,22 +71,14 @@ class HoldMeter(CallMeter):
         """Whether the provider was asked."""
         return self._run is not None
 
-    def on_chat_model_start(
-        self,
-        serialized: dict[str, Any],  # noqa: ARG002 - LangChain's signature
-        messages: list[list[BaseMessage]],
-        *,
-        run_id: UUID,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_chat_model_start(self, serialized: dict[str, Any], messages: list[list[BaseMessage]], **kwargs: Any) -> None:  # noqa: ARG002
         """Let the first call pass, if it is no larger than what was held.
 
         Raises:
             SecondCall: the hold is used up.
             Outgrown: the call is larger than what was held.
         """
-        if (metadata or {}).get(RECORD) != self._record:
+        if (kwargs.get("metadata") or {}).get(RECORD, self._record) != self._record:
             self.routed_inside += 1
             return
         if self._run is not None:
@@ -95,7 +87,7 @@ class HoldMeter(CallMeter):
         more = _grown(self._expected, sent) + _added_tools(kwargs.get("invocation_params"), self._tools)
         if more > self._allowance:
             raise Outgrown(sent=sent, more_bytes=more)
-        self._run = run_id
+        self._run = kwargs.get("run_id")
 
     def on_llm_new_token(self, token: Any, *, run_id: UUID | None = None, **kwargs: Any) -> None:
         """Keep what is written of tool calls."""

@@ -2,11 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from typing import Annotated, Any, NotRequired, cast
 
-from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from langgraph.errors import GraphBubbleUp
@@ -23,7 +21,7 @@ from langroute.integrations.place import KIND, KIND_REASON, run_place
 from langroute.integrations.request import StepReader
 from langroute.money import dollars
 from langroute.pool import ModelPool
-from langroute.records import Kind, Step
+from langroute.records import Kind
 from langroute.router import StepRouter
 
 try:
@@ -170,18 +168,18 @@ class RoutingMiddleware(AgentMiddleware[Any, Any, Any]):
     def _routed(self, turn: Turn, handler: Callable[[Any], Any]) -> Any:
         for _ in range(_MOST_GROWTH):
             try:
-                return answer(drivers.run(self._journey(turn), self.router, self._caller(turn, handler)))
+                return answer(drivers.run(*self._set_out(turn, handler)))
             except Outgrown as more:
-                self._make_room(turn, more)
-        return answer(drivers.run(self._journey(turn), self.router, self._caller(turn, handler)))
+                turn = self._with_room(turn, more)
+        return answer(drivers.run(*self._set_out(turn, handler)))
 
     async def _arouted(self, turn: Turn, handler: Callable[[Any], Any]) -> Any:
         for _ in range(_MOST_GROWTH):
             try:
-                return answer(await drivers.arun(self._journey(turn), self.router, self._caller(turn, handler)))
+                return answer(await drivers.arun(*self._set_out(turn, handler)))
             except Outgrown as more:
-                self._make_room(turn, more)
-        return answer(await drivers.arun(self._journey(turn), self.router, self._caller(turn, handler)))
+                turn = self._with_room(turn, more)
+        return answer(await drivers.arun(*self._set_out(turn, handler)))
 
     def _turn(self, request: ModelRequest[Any], config: RunnableConfig) -> Turn:
         _refuse_other_router(request.model, self.router)
@@ -201,36 +199,27 @@ class RoutingMiddleware(AgentMiddleware[Any, Any, Any]):
             config = RunnableConfig(**{**config, "metadata": metadata})
         return self._calls.of(request, config, form=form, inside_bytes=inside_bytes)
 
-    def _journey(self, turn: Turn) -> Journey:
-        def observe(episode: str, index: int, *, compress: bool = False) -> Step:
-            if compress and self._edits:
-                self._shorten(turn)
-            return self._reader.read(turn.call, episode=episode, call_index=index)
-
+    def _set_out(
+        self, turn: Turn, handler: Callable[[ModelRequest[Any]], Any]
+    ) -> tuple[Journey, StepRouter, AgentCaller]:
+        """A turn's journey, with the desk and the caller that a driver needs to perform it."""
+        place = self._reader.place(turn.call)
+        caller = AgentCaller(self._pool, turn, self._reader, handler, edits=self._edits, alone=place.alone)
         gate = self.router.config.gate_streams or not _is_watched(turn.config)
-        return journey(self.router, run_place(turn.config), observe, gate=gate)
-
-    def _shorten(self, turn: Turn) -> None:
-        messages = deepcopy(list(turn.request.messages))
-        for edit in self._edits:
-            edit.apply(messages, count_tokens=count_tokens_approximately)
-        turn.request = turn.request.override(messages=messages)
-        turn.call = self._call(turn.request, turn.config, turn.allowance)
-
-    def _caller(self, turn: Turn, handler: Callable[[Any], Any]) -> AgentCaller:
-        return AgentCaller(self._pool, turn, self._reader, handler)
+        return journey(self.router, place, caller.observe, gate=gate), self.router, caller
 
     def _allowance(self) -> int:
         """Bytes that middleware inside is known to add; an arm's own tokenizer cannot count them beforehand."""
         return 0 if any(self._pool.token_counter(name) for name in self._pool.names) else self._inside_bytes
 
-    def _make_room(self, turn: Turn, more: Outgrown) -> None:
-        """Let the next hold of a turn count what middleware inside adds, and later ones too."""
+    def _with_room(self, turn: Turn, more: Outgrown) -> Turn:
+        """The turn with a hold that counts what middleware inside adds; later ones will count it at once."""
         self._inside_bytes = max(self._inside_bytes, more.more_bytes)
-        turn.allowance = max(turn.allowance, more.more_bytes)
-        turn.call = self._call(turn.request, turn.config, turn.allowance)
+        allowance = max(turn.allowance, more.more_bytes)
+        call = self._call(turn.request, turn.config, allowance)
         if not self._allowance():
-            turn.call = replace(turn.call, messages=more.sent)
+            call = replace(call, messages=more.sent)
+        return replace(turn, call=call, allowance=allowance)
 
     def _note(self, run: str, request: ModelRequest[Any], error: BaseException) -> None:
         # A refusal or an interrupt is no failed attempt of a model.

@@ -93,7 +93,7 @@ def test_a_call_limit_counts_turns_not_attempts() -> None:
 
 def test_a_retry_before_the_router_is_a_step_of_its_own_each_time() -> None:
     """[ModelRetry, Routing]: the router sees each attempt, holds for each, and knows that it is a retry."""
-    house = House(small=[ValueError("odd"), "fine"], large=[ValueError("odd"), "fine"])
+    house = House(small=[ValueError("odd")], large=["fine"])
     retry = ModelRetryMiddleware(max_retries=1, initial_delay=0.0, jitter=False)
     assert ask(agent_of(house, retry, RoutingMiddleware(house.router), tools=[]), config=WORK) == "fine"
     first, second = house.records(house.only_episode())
@@ -105,7 +105,7 @@ def test_a_retry_before_the_router_is_a_step_of_its_own_each_time() -> None:
 
 async def test_an_async_retry_before_the_router_is_a_step_of_its_own() -> None:
     """The same for ainvoke."""
-    house = House(small=[ValueError("odd"), "fine"], large=[ValueError("odd"), "fine"])
+    house = House(small=[ValueError("odd")], large=["fine"])
     retry = ModelRetryMiddleware(max_retries=1, initial_delay=0.0, jitter=False)
     agent = agent_of(house, retry, RoutingMiddleware(house.router), tools=[])
     await agent.ainvoke({"messages": [("user", "hi")]}, WORK)
@@ -114,27 +114,25 @@ async def test_an_async_retry_before_the_router_is_a_step_of_its_own() -> None:
 
 
 def test_a_retry_after_the_router_makes_no_call_behind_the_hold(caplog: pytest.LogCaptureFixture) -> None:
-    """[Routing, ModelRetry]: the second call is not made under the first one's hold; the router makes it, with its own."""
-    house = House(small=[Down("away"), "fine"])
-    house.router.pause_before = lambda attempt: 0.0  # type: ignore[method-assign]
+    """[Routing, ModelRetry]: no second call under the first one's hold; the router makes it, with one of its own."""
+    house = House(small=[Down("away")], large=["fine"])
     retry = ModelRetryMiddleware(max_retries=2, initial_delay=0.0, jitter=False)
     assert ask(agent_of(house, RoutingMiddleware(house.router), retry, tools=[]), config=WORK) == "fine"
     first, second = house.records(house.only_episode())
     assert (first.outcome.error, first.outcome.worst_case, second.outcome.accepted) == ("Down", True, True)
-    assert len(house.small.calls) == 2
+    assert len(house.small.calls) == len(house.large.calls) == 1
     assert "leave that middleware out, or put it before RoutingMiddleware" in caplog.text
     assert books_hold(house)
 
 
 async def test_an_async_retry_after_the_router_makes_no_call_behind_the_hold() -> None:
     """The same for ainvoke."""
-    house = House(small=[Down("away"), "fine"])
-    house.router.pause_before = lambda attempt: 0.0  # type: ignore[method-assign]
+    house = House(small=[Down("away")], large=["fine"])
     retry = ModelRetryMiddleware(max_retries=2, initial_delay=0.0, jitter=False)
     agent = agent_of(house, RoutingMiddleware(house.router), retry, tools=[])
     await agent.ainvoke({"messages": [("user", "hi")]}, WORK)
     assert [record.outcome.error for record in all_records(house)] == ["Down", ""]
-    assert len(house.small.calls) == 2
+    assert len(house.small.calls) == len(house.large.calls) == 1
     assert books_hold(house)
 
 
@@ -170,9 +168,8 @@ def test_a_refusal_is_told_through_a_fallback() -> None:
 
 
 def test_a_fallback_after_the_router_calls_no_model_outside_the_pool() -> None:
-    """[Routing, ModelFallback]: the router's own retry comes first, and the fallback's model is never called."""
-    house = House(small=[Down("away"), "fine"])
-    house.router.pause_before = lambda attempt: 0.0  # type: ignore[method-assign]
+    """[Routing, ModelFallback]: the router's own next arm comes first, and the fallback's model is never called."""
+    house = House(small=[Down("away")], large=["fine"])
     other = ScriptedModel([], model_name="elsewhere")
     agent = agent_of(house, RoutingMiddleware(house.router), ModelFallbackMiddleware(other), tools=[])
     assert ask(agent, config=WORK) == "fine"
@@ -249,51 +246,52 @@ def test_a_summary_is_routed_when_its_model_is() -> None:
     agent = agent_of(house, summary, RoutingMiddleware(house.router), tools=[])
     state = agent.invoke({"messages": [HumanMessage("a"), AIMessage("b"), HumanMessage("c"), AIMessage("d")]})
     assert state["messages"][-1].text == "short"
-    records = house.records(house.only_episode())
-    assert [record.step.node for record in records] == ["SummarizationMiddleware.before_model", "model"]
+    # LangChain's retry around the summary hides its node, so only the episode tells where it belongs.
+    assert [record.step.node for record in house.records(house.only_episode())] == ["", "model"]
     assert books_hold(house)
 
 
-@pytest.mark.parametrize("first", ["editing", "routing"])
-def test_context_editing_shortens_what_is_sent(first: str) -> None:
+def test_context_editing_shortens_what_is_sent() -> None:
     """Before the router it makes the hold smaller too; after it only what is sent, and the books stay true."""
-    house = House(small=lambda messages, kwargs: "done")
-    editing = ContextEditingMiddleware(edits=[ClearToolUsesEdit(trigger=10, keep=1)])
-    routing = RoutingMiddleware(house.router)
-    stack = [editing, routing] if first == "editing" else [routing, editing]
-    state = agent_of(house, *stack).invoke({"messages": long_talk()}, WORK)
-    sent = [message.text for message in house.small.calls[0].messages if message.type == "tool"]
-    assert sent[:2] == ["[cleared]", "[cleared]"]
-    assert sum(message.text == "[cleared]" for message in state["messages"]) == 0
-    (record,) = all_records(house)
-    assert (record.step.input_bound < 1_500) == (first == "editing")
-    assert books_hold(house)
+    bounds = []
+    for editing_first in (True, False):
+        house = House(small=lambda messages, kwargs: "done")
+        stack: Any = [
+            ContextEditingMiddleware(edits=[ClearToolUsesEdit(trigger=10, keep=1)]),
+            RoutingMiddleware(house.router),
+        ]
+        agent = agent_of(house, *(stack if editing_first else reversed(stack)))
+        state = agent.invoke({"messages": long_talk()}, WORK)
+        sent = [message.text for message in house.small.calls[0].messages if message.type == "tool"]
+        assert sent[:2] == ["[cleared]", "[cleared]"]
+        assert not any(message.text == "[cleared]" for message in state["messages"])
+        bounds.append(all_records(house)[0].step.input_bound)
+        assert books_hold(house)
+    assert bounds[0] < bounds[1] - 1_000
 
 
 class Claude(ChatAnthropic):
     """An Anthropic model that answers offline, through a scripted one."""
 
-    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:  # noqa: ARG002
-        CLAUDE.calls.append(kwargs)
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+        CLAUDE.append(kwargs)
         return ScriptedModel(["yes"], model_name="c-1")._generate(messages)
 
 
-class CLAUDE:
-    """What the Anthropic model was sent."""
-
-    calls: list[Any] = []
+CLAUDE: list[Any] = []
+"""What the Anthropic model was sent."""
 
 
 def test_prompt_caching_belongs_after_the_router() -> None:
     """[Routing, AnthropicPromptCaching]: the check for an Anthropic model sees the chosen one; before, it does not."""
-    CLAUDE.calls.clear()
+    CLAUDE.clear()
     claude = Claude(model_name="c-1", api_key="none", timeout=None, stop=None)  # type: ignore[arg-type]
     router = StepRouter(ModelPool({"claude": claude}, prices={"claude": SMALL}))
     house = adding()
     house.router = router
     agent = agent_of(house, RoutingMiddleware(router), AnthropicPromptCachingMiddleware(), tools=[])
     assert ask(agent) == "yes"
-    assert CLAUDE.calls[0]["cache_control"] == {"type": "ephemeral", "ttl": "5m"}
+    assert CLAUDE[0]["cache_control"] == {"type": "ephemeral", "ttl": "5m"}
     before = agent_of(
         house, AnthropicPromptCachingMiddleware(), RoutingMiddleware(router), model=RoutedChatModel(router), tools=[]
     )
@@ -301,7 +299,7 @@ def test_prompt_caching_belongs_after_the_router() -> None:
         warnings.simplefilter("always")
         ask(before)
     assert any("only supports Anthropic" in str(warning.message) for warning in told)
-    assert "cache_control" not in CLAUDE.calls[1]
+    assert "cache_control" not in CLAUDE[1]
 
 
 def test_a_todo_list_before_the_router_is_part_of_the_hold() -> None:

@@ -104,7 +104,7 @@ async def test_a_cancelled_agent_settles_its_hold() -> None:
 
     begun = asyncio.Event()
 
-    async def slow(messages: Any, kwargs: Any) -> str:  # noqa: ARG001
+    async def slow(messages: Any, kwargs: Any) -> str:
         begun.set()
         await asyncio.Event().wait()
         return "never"

@@ -126,7 +126,7 @@ def test_when_no_arm_fits_the_schema_langchains_error_is_raised() -> None:
 
 
 def test_where_no_arm_fits_the_tool_langchain_tells_the_model() -> None:
-    """With a tool strategy the last misfit goes back to the model, as without routing, and the next turn may mend it."""
+    """With a tool strategy the last misfit goes back to the model, as without routing; the next turn may mend it."""
     house = House(small=[BAD[0], GOOD], large=[BAD[0]])
     state = agent_of(house, response_format=ToolStrategy(Sum)).invoke(INPUT, WORK)
     assert state["structured_response"] == Sum(total=3)
