@@ -1,6 +1,7 @@
 """RoutingMiddleware: routes every model call of an agent made by `create_agent`."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, NotRequired, cast
@@ -39,6 +40,8 @@ except ImportError as missing:
     ) from missing
 
 _MOST_GROWTH = 3
+
+_log = logging.getLogger("langroute.middleware")
 
 
 class RoutedState(AgentState[Any]):
@@ -101,6 +104,7 @@ class RoutingMiddleware(AgentMiddleware[Any, Any, Any]):
         self._kinds = AgentKinds(kind)
         self._attempts = NodeAttempts()
         self._inside_bytes = 0
+        self._told_of_subagents = False
 
     # -- the hooks -------------------------------------------------------------------------------------------------
 
@@ -182,13 +186,29 @@ class RoutingMiddleware(AgentMiddleware[Any, Any, Any]):
         return answer(await drivers.arun(*self._set_out(turn, handler)))
 
     def _turn(self, request: ModelRequest[Any], config: RunnableConfig) -> Turn:
-        _refuse_other_router(request.model, self.router)
+        self._check_model(request, config)
         failures = self._attempts.before(_run_of(config), request.model)
         if failures:
             # What middleware outside tries again is told as LangChain's own `.with_retry()` tells it.
             config["tags"] = [*(config.get("tags") or ()), f"retry:attempt:{failures + 1}"]
         allowance = self._allowance()
         return Turn(request=request, call=self._call(request, config, allowance), config=config, allowance=allowance)
+
+    def _check_model(self, request: ModelRequest[Any], config: RunnableConfig) -> None:
+        """Refuse a model that another router stands behind; warn of subagents whose calls nobody would route."""
+        if isinstance(request.model, RoutedChatModel):
+            if request.model.router is not self.router:
+                raise ConfigError(
+                    "the agent's model is a RoutedChatModel of another router than this middleware's; use one router "
+                    "for both",
+                    field="model",
+                )
+        elif not self._told_of_subagents and _has_subagents(request, config):
+            self._told_of_subagents = True
+            _log.warning(
+                "deepagents gives its general-purpose subagent the agent's model but not its middleware, so that "
+                "subagent's calls are not routed; pass model=RoutedChatModel(router) to create_deep_agent"
+            )
 
     def _call(self, request: ModelRequest[Any], config: RunnableConfig, inside_bytes: int) -> AgentCall:
         """What the router sees of a request: with the kind of the step in its config, which is not the one sent on."""
@@ -240,13 +260,10 @@ class RoutingMiddleware(AgentMiddleware[Any, Any, Any]):
         return ExtendedModelResponse(model_response=whole_response(value), command=command)
 
 
+def _has_subagents(request: ModelRequest[Any], config: RunnableConfig) -> bool:
+    of_deepagents = (config.get("metadata") or {}).get("ls_integration") == "deepagents"
+    return of_deepagents and any(getattr(tool, "name", "") == "task" for tool in request.tools)
+
+
 def _run_of(config: RunnableConfig) -> str:
     return str((config.get("metadata") or {}).get("langgraph_checkpoint_ns", ""))
-
-
-def _refuse_other_router(model: Any, router: StepRouter) -> None:
-    if isinstance(model, RoutedChatModel) and model.router is not router:
-        raise ConfigError(
-            "the agent's model is a RoutedChatModel of another router than this middleware's; use one router for both",
-            field="model",
-        )
