@@ -3,7 +3,7 @@
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -18,8 +18,9 @@ from langroute.episodes import RunPlace
 from langroute.integrations.entrance import Entrance
 from langroute.integrations.options import json_bytes, refuse_hidden_costs, take_output_limit, text_bytes
 from langroute.integrations.place import NodePlace, node_place
+from langroute.integrations.signals import Signals
 from langroute.pool import ModelPool
-from langroute.records import BudgetView, Features, Kind, Step
+from langroute.records import BudgetView, Kind, Step
 from langroute.steps import ConversationReader, Reading, bound_input_tokens, expected_input_tokens
 from langroute.steps.classify import classify_node
 
@@ -140,6 +141,7 @@ class StepReader:
         self._entrance = Entrance(config)
         self._reader = ConversationReader()
         self._answers: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._signals = Signals(pool)
 
     def learn_answer(self, message: AIMessage, *, model: str, asked_with: int) -> None:
         """Remember that ``model`` gave this answer to a call on ``asked_with`` messages: then its report of them holds.
@@ -150,6 +152,10 @@ class StepReader:
             self._answers[message.id] = (model, asked_with)
             while len(self._answers) > _MOST_ANSWERS:
                 self._answers.popitem(last=False)
+
+    def learn_outcome(self, episode: str, confidence: float | None) -> None:
+        """Remember how sure the latest answer of an episode was; None when it did not tell."""
+        self._signals.learn_outcome(episode, confidence)
 
     def place(self, call: ModelCall) -> RunPlace:
         """Where a call stands, to find its episode, and what is set aside for one that it opens."""
@@ -162,6 +168,7 @@ class StepReader:
         kind, reason = self._kind(place, call, entry)
         reading = self._reader.read(call.messages)
         bounds = self._arm_bounds(call, reading)
+        expected = min([expected_input_tokens(reading, tools_bytes=call.schema_bytes), *bounds.values()])
         return Step(
             episode=episode,
             call_index=call_index,
@@ -170,8 +177,8 @@ class StepReader:
             node=place.node,
             kind_reason=reason,
             purpose=place.purpose or default_purpose(kind),
-            pressure=replace(reading.pressure, retries=reading.pressure.retries + place.attempt),
-            input_tokens=min([expected_input_tokens(reading, tools_bytes=call.schema_bytes), *bounds.values()]),
+            pressure=self._signals.pressure(reading, call.config, episode=episode, place=place, expected=expected),
+            input_tokens=expected,
             input_bound=bound_input_tokens(reading, tools_bytes=call.schema_bytes),
             arm_bounds=tuple(bounds.items()),
             output_cap=call.output_limit or self._config.output_cap(kind),
@@ -179,9 +186,15 @@ class StepReader:
             needs_structure=call.needs_structure,
             pinned=place.arm,
             loops=place.loops,
-            features=Features(
-                hint=place.hint, channel=place.channel, domain=place.domain, entry="" if entry is None else entry.name
+            features=self._signals.features(
+                reading,
+                episode=episode,
+                place=place,
+                entry=entry,
+                schema_bytes=call.schema_bytes,
+                tool_category=self._signals.tool_category(call.tools, call.tool_options, lambda: call.tool_schemas),
             ),
+            needs_media=reading.media_kinds,
             alone=alone,
         )
 
