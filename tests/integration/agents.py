@@ -18,7 +18,7 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-def adder(messages: Sequence[BaseMessage], kwargs: Mapping[str, Any]) -> str | Reply:  # noqa: ARG001
+def adder(messages: Sequence[BaseMessage], kwargs: Mapping[str, Any]) -> str | Reply:
     """Calls the tool once, then answers with its result."""
     last = messages[-1]
     return f"It is {last.text}." if last.type == "tool" else Reply(tool_calls=(("add", {"a": 1, "b": 2}),))

@@ -10,11 +10,11 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 from pydantic import BaseModel
 
-from langroute import Budget, ConfigError, RouterConfig
+from langroute import Budget, RouterConfig
 from langroute.integrations.caller import CLOSING_INSTRUCTION
 from langroute.integrations.middleware import RoutingMiddleware
 from langroute.testing import Reply
-from tests.integration.agents import add, adding, agent_of, all_records, ask, books_hold
+from tests.integration.agents import adding, agent_of, all_records, books_hold
 from tests.integration.routed import House
 
 INPUT: Any = {"messages": [("user", "add 1 and 2")]}

@@ -127,9 +127,14 @@ def test_when_no_arm_fits_the_schema_langchains_error_is_raised() -> None:
 
 def test_where_no_arm_fits_the_tool_langchain_tells_the_model() -> None:
     """With a tool strategy the last misfit goes back to the model, as without routing; the next turn may mend it."""
-    house = House(small=[BAD[0], GOOD], large=[BAD[0]])
+
+    def mending(messages: Any, kwargs: Any) -> Reply:
+        return GOOD if messages[-1].type == "tool" else BAD[0]
+
+    house = House(small=mending, large=mending)
     state = agent_of(house, response_format=ToolStrategy(Sum)).invoke(INPUT, WORK)
     assert state["structured_response"] == Sum(total=3)
+    assert len(all_records(house)) == 3  # two misfits and the mended answer
     assert books_hold(house)
 
 
