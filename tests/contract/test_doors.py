@@ -4,9 +4,14 @@ import pytest
 
 from langroute.testing.door import Door
 from langroute.testing.door_contract import DOOR_CHECKS
-from tests.contract.doors import AgentDoor, ChatModelDoor, GraphDoor
+from tests.contract.doors import AgentDoor, ChatModelDoor, GraphDoor, MiddlewareDoor
 
-DOORS: dict[str, Door] = {"chat model": ChatModelDoor(), "graph": GraphDoor(), "agent": AgentDoor()}
+DOORS: dict[str, Door] = {
+    "chat model": ChatModelDoor(),
+    "graph": GraphDoor(),
+    "agent": AgentDoor(),
+    "middleware": MiddlewareDoor(),
+}
 
 
 @pytest.mark.parametrize("door", DOORS)
