@@ -1,6 +1,8 @@
 """RoutingMiddleware: every model call of an agent is routed once, paid once and settled."""
 
 import asyncio
+import importlib
+import sys
 from typing import Any
 
 import pytest
@@ -219,38 +221,12 @@ def test_a_provider_fault_fails_over_under_a_hold_of_its_own() -> None:
     assert books_hold(house)
 
 
-def test_an_answer_from_middleware_inside_costs_nothing() -> None:
-    """Where middleware inside answers without any model, nothing is booked."""
-
-    class Canned(AgentMiddleware[Any, Any, Any]):
-        def wrap_model_call(self, request: ModelRequest[Any], handler: Any) -> Any:
-            return AIMessage("from the shelf")
-
-    house = adding()
-    assert ask(agent_of(house, RoutingMiddleware(house.router), Canned())) == "from the shelf"
-    assert house.router.balance(house.only_episode()).spent.nano_usd == 0
-    assert books_hold(house)
-
-
-def test_what_middleware_inside_adds_is_held_before_it_is_sent() -> None:
-    """A call that grew behind the router is held anew at its true size; later calls count the growth at once."""
-
-    class Memory(AgentMiddleware[Any, Any, Any]):
-        def wrap_model_call(self, request: ModelRequest[Any], handler: Any) -> Any:
-            return handler(request.override(system_prompt="Remember this. " * 200))
-
-    house = House(small=lambda messages, kwargs: "yes")
-    middleware = RoutingMiddleware(house.router)
-    agent = agent_of(house, middleware, Memory(), tools=[])
-    ask(agent, config=WORK)
-    grown, held = house.records(house.only_episode())
-    assert (grown.outcome.cost_nano, grown.outcome.error) == (0, "Outgrown")
-    assert held.step.input_bound - grown.step.input_bound >= len("Remember this. ") * 200
-    assert len(house.small.calls) == 1
-    ask(agent, config=WORK)
-    assert len(house.small.calls) == 2
-    assert len(all_records(house)) == 3
-    assert books_hold(house)
+def test_without_langchain_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the extra is not installed, the error names it."""
+    monkeypatch.delitem(sys.modules, "langroute.integrations.middleware")
+    monkeypatch.setitem(sys.modules, "langchain.agents.middleware", None)
+    with pytest.raises(ConfigError, match=r"pip install langroute\[langchain\]"):
+        importlib.import_module("langroute.integrations.middleware")
 
 
 @pytest.mark.parametrize(
