@@ -13,6 +13,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import ValidationError
 
 from langroute.flow import Call, Reply
+from langroute.integrations.bindings import BoundModels
 from langroute.integrations.meter import CallMeter
 from langroute.integrations.request import ModelCall, StepReader, form_defects
 from langroute.pool import ModelPool
@@ -44,12 +45,16 @@ class LangChainCaller:
         pool: gives the chat model of an arm.
         request: the call as it reached the door.
         reader: told under which name an arm answers.
+        bound: models of this pool that tools are bound to; none when left out.
     """
 
-    def __init__(self, pool: ModelPool, request: ModelCall, reader: StepReader) -> None:
+    def __init__(
+        self, pool: ModelPool, request: ModelCall, reader: StepReader, *, bound: BoundModels | None = None
+    ) -> None:
         self._pool = pool
         self._request = request
         self._reader = reader
+        self._bound = bound or BoundModels()
         self._reply = Reply()
 
     def call(self, act: Call) -> Reply:
@@ -124,7 +129,7 @@ class LangChainCaller:
                 wanted.schema, include_raw=wanted.include_raw, **wanted.options
             )
         if self._request.tools:
-            return model.bind_tools(self._request.tools, **self._request.tool_options)  # type: ignore[no-any-return]
+            return self._bound.bind(model, self._request.tools, self._request.tool_options)
         return model  # type: ignore[no-any-return]
 
     def _config(self, act: Call, meter: CallMeter) -> RunnableConfig:

@@ -20,6 +20,7 @@ from langroute import drivers
 from langroute.episodes import current_episode
 from langroute.errors import ConfigError
 from langroute.flow import Journey, journey
+from langroute.integrations.bindings import BoundModels
 from langroute.integrations.caller import LangChainCaller, answer
 from langroute.integrations.place import run_place
 from langroute.integrations.request import STRUCTURE, TOOLS, BoundTool, ModelCall, StepReader, Structure, model_call
@@ -57,6 +58,7 @@ class RoutedChatModel(BaseChatModel):
 
     router: StepRouter
     _reader: StepReader = PrivateAttr()
+    _bound: BoundModels = PrivateAttr(default_factory=BoundModels)
     _langroute_routed: bool = PrivateAttr(default=True)
 
     def __init__(self, router: StepRouter, **kwargs: Any) -> None:
@@ -308,7 +310,7 @@ class RoutedChatModel(BaseChatModel):
         )
 
     def _caller(self, call: ModelCall) -> LangChainCaller:
-        return LangChainCaller(_pool(self.router), call, self._reader)
+        return LangChainCaller(_pool(self.router), call, self._reader, bound=self._bound)
 
 
 def _pool(router: StepRouter) -> ModelPool:
