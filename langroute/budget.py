@@ -32,6 +32,8 @@ class Budget(BaseModel):
         reserve_for_verification: part that only verification may use, in dollars.
         reserve_for_human_handoff: part kept for handing over to a human, in dollars.
         hard_stop_after_retries: retries the episode may make; one more is refused.
+        planned_calls: model calls the task usually takes. With it, a dollar gets dearer while the share of money spent
+            is larger than the share of calls made.
         max_seconds: seconds since the first call of the episode after which no call is admitted.
         per: ``turn`` - one budget from a fresh input through all its interrupts; ``thread`` - one over a whole thread.
 
@@ -51,6 +53,7 @@ class Budget(BaseModel):
     reserve_for_verification: float = Field(default=0.0, ge=0)
     reserve_for_human_handoff: float = Field(default=0.0, ge=0)
     hard_stop_after_retries: int | None = Field(default=None, ge=0, le=_MOST_TOKENS)
+    planned_calls: int | None = Field(default=None, ge=1, le=_MOST_TOKENS)
     max_seconds: float | None = Field(default=None, gt=0)
     per: Literal["turn", "thread"] = "turn"
 

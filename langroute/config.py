@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from langroute.actions import Actions
 from langroute.budget import Budget, config_error, plain_number
 from langroute.errors import ConfigError
 from langroute.files import read_mapping
@@ -27,9 +28,11 @@ class RouterConfig(BaseModel):
         thrift: success probability one is willing to give up to use the cheapest arm instead of the dearest, per step.
         kinds: kind of a node by its name, where the classification should be overruled.
         output_caps: most output tokens of a call by kind, where the user set none on the model or the call.
-        attempts_on_fault: how often a call is made in all when the provider fails for a moment (429, 5xx, time-outs).
+        attempts_on_fault: how often a step's call is made in all, on one arm or several, when providers fail (429, 5xx,
+            time-outs): the next arm first, the same again after a pause where no other is left.
         patience_s: seconds a call waits for money that calls under way have set aside, before it is refused; most of
             it comes back when they settle.
+        actions: what the governor may do beside choosing an arm; see ``Actions``.
         gate_streams: also buffer streamed answers to which tools or a schema are bound, so that a malformed one can be
             rejected; when false a stream starts at once and cannot be taken back.
 
@@ -47,6 +50,7 @@ class RouterConfig(BaseModel):
     output_caps: dict[Kind, int] = Field(default_factory=dict)
     attempts_on_fault: int = Field(default=3, ge=1)
     patience_s: float = Field(default=5.0, ge=0)
+    actions: Actions = Field(default_factory=Actions)
     gate_streams: bool = False
 
     def __init__(self, **data: Any) -> None:

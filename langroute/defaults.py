@@ -52,7 +52,7 @@ def estimator() -> Estimator:
 
 def governor(config: RouterConfig) -> Governor:
     """The governor of a configuration."""
-    return BudgetGovernor(thrift=config.thrift)
+    return BudgetGovernor(thrift=config.thrift, actions=config.actions)
 
 
 def acceptance() -> tuple[Acceptance, ...]:

@@ -1,12 +1,14 @@
 """What a decision is based on: the step with its budget, the estimates, the ruling; and the error of a refusal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from langroute.books import Balance, Resource
-from langroute.errors import BudgetExceeded, LangrouteError, NoArmAvailable
+from langroute.errors import BudgetExceeded, LangrouteError, NoArmAvailable, StepNotWorthwhile
+from langroute.governor import left_for_closing
 from langroute.money import dollars, format_dollars
-from langroute.records import BudgetView, Estimate, Permit, RoutingDecision, Ruling, Step
+from langroute.permits import usual_limit
+from langroute.records import Arm, BudgetView, Estimate, Measure, Permit, RoutingDecision, Ruling, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,9 +19,12 @@ class Deliberation:
     estimates: tuple[Estimate, ...]
     ruling: Ruling
     decision: RoutingDecision
+    measures: tuple[Measure, ...] = ()
 
 
-def view_of(balance: Balance, step: Step, *, max_seconds: float | None, now: float) -> BudgetView:
+def view_of(
+    balance: Balance, step: Step, *, max_seconds: float | None, now: float, planned_calls: int | None = None
+) -> BudgetView:
     """What a step may know of its budget."""
     limits, used = balance.limits, balance.used
     return BudgetView(
@@ -37,13 +42,50 @@ def view_of(balance: Balance, step: Step, *, max_seconds: float | None, now: flo
         seconds_limit=max_seconds,
         retries_left=None if limits.retries is None else max(0, limits.retries - used.retries),
         seconds_left=None if max_seconds is None else round(max_seconds - (now - balance.opened_at), 3),
+        planned_calls=planned_calls,
     )
 
 
+CLOSING_TOKENS = 256
+"""Input tokens that the instruction of a last call adds at most: its bytes, and what a message costs besides."""
+
+
+def closing_step(step: Step) -> Step:
+    """The step as the last call of its episode: without tools, on the reserve for the final synthesis too."""
+    return replace(
+        step,
+        closing=True,
+        needs_tools=False,
+        purpose="final_synthesis" if step.purpose == "general" else step.purpose,
+        budget=replace(step.budget, available_nano=left_for_closing(step)),
+        input_bound=step.input_bound + CLOSING_TOKENS,
+        arm_bounds=tuple((arm, bound + CLOSING_TOKENS) for arm, bound in step.arm_bounds),
+    )
+
+
+def lowered(thought: Deliberation, arm: Arm) -> tuple[Measure, ...]:
+    """That the chosen arm is asked for less output than usual, so that it fits into what is left."""
+    limit, usual = thought.decision.output_limit, usual_limit(thought.step, arm)
+    if limit >= usual:
+        return ()
+    reason = f"{arm.name} may write {limit} instead of {usual} tokens, so that its worst case fits into what is left."
+    return (Measure(action="lower_output", reason=reason),)
+
+
+def too_dear(thought: Deliberation, calm: RoutingDecision) -> tuple[Measure, ...]:
+    """That a dearer arm would have been taken if money were spent as planned."""
+    chosen = thought.decision
+    if calm.arm is None or calm.arm == chosen.arm or calm.cost_nano <= chosen.cost_nano:
+        return ()
+    reason = f"{chosen.arm} instead of {calm.arm}: {thought.ruling.reason}."
+    return (Measure(action="downgrade", reason=reason),)
+
+
 def could_wait(thought: Deliberation) -> bool:
-    """Whether a call that does not fit may fit once calls under way have settled."""
+    """Whether a call that does not fit, or would have to be the last, may fit once calls under way have settled."""
     short_of_dollars = any(permit.short_of == "dollars" for permit in thought.ruling.permits)
-    return thought.decision.arm is None and short_of_dollars and thought.step.budget.held_nano > 0
+    refused = thought.decision.arm is None and short_of_dollars
+    return (refused or thought.step.closing) and thought.step.budget.held_nano > 0
 
 
 def refusal(thought: Deliberation) -> LangrouteError:
@@ -51,6 +93,8 @@ def refusal(thought: Deliberation) -> LangrouteError:
     permits = thought.ruling.permits
     reasons = {permit.arm: permit.why_not or thought.decision.rationale or "the policy stopped" for permit in permits}
     short = [permit for permit in permits if permit.short_of is not None]
+    if thought.ruling.stop_price is not None and any(permit.allowed for permit in permits):
+        return StepNotWorthwhile({seen.arm: seen.why_not for seen in thought.decision.alternatives})
     if not short or any(permit.allowed for permit in permits):
         return NoArmAvailable(reasons)
     told = "; ".join(f"{arm}: {why}" for arm, why in reasons.items())

@@ -6,11 +6,14 @@ even when the caller was cancelled or closed the stream.
 
 import asyncio
 import contextvars
+import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import aclosing, closing
 from typing import Any, Protocol, TypeVar
 
-from langroute.flow import Act, Call, Journey, Pause, Reply, StreamClosed
+from langroute.acts import Act, Ask, Call, Journey, Pause, Reply, StreamClosed
+from langroute.questions import Ask as AskPerson
+from langroute.questions import Question
 
 Result = TypeVar("Result")
 
@@ -21,7 +24,7 @@ class Desk(Protocol):
     blocking: bool
 
     def perform(self, act: Act) -> Any:
-        """Perform a Look, Take or Close. Waits for the store where ``blocking`` is true."""
+        """Perform an act that concerns the books or the journal. Waits for the store where ``blocking`` is true."""
         ...
 
     def sleep(self, seconds: float) -> None:
@@ -58,6 +61,10 @@ class Caller(Protocol):
 
     def pieces(self, value: Any) -> Iterator[Any]:
         """A whole answer as pieces of a stream."""
+        ...
+
+    def ask(self, act: Ask) -> object:
+        """Ask the person in front of this door, by interrupting what runs behind it."""
         ...
 
 
@@ -180,6 +187,8 @@ def _perform(act: Act, desk: Desk, caller: Caller) -> Any:
             return caller.call(act)
         case Pause(seconds=seconds):
             return desk.sleep(seconds)
+        case Ask(question=question, person=person):
+            return caller.ask(act) if person is None else person(question)
         case _:
             return desk.perform(act)
 
@@ -197,8 +206,16 @@ async def _aperform(act: Act, desk: Desk, caller: Caller) -> Any:
             return await caller.acall(act)
         case Pause(seconds=seconds):
             return await desk.asleep(seconds)
+        case Ask(question=question, person=person):
+            return caller.ask(act) if person is None else await _aasked(person, question)
         case _:
             return await _to_the_end(_in_thread(desk, act)) if desk.blocking else desk.perform(act)
+
+
+async def _aasked(person: AskPerson, question: Question) -> object:
+    """The answer of a person who may take a while, and be asked by a coroutine."""
+    answer = await asyncio.to_thread(person, question)
+    return await answer if inspect.isawaitable(answer) else answer
 
 
 def _in_thread(desk: Desk, act: Act) -> asyncio.Future[Any]:

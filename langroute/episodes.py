@@ -148,12 +148,16 @@ class RunPlace:
         thread: conversation thread id; empty if none.
         run: identity of the run; None outside any run.
         resumed: the run continues an earlier one (interrupt, time travel) rather than starts from a fresh input.
+        task: what the framework calls this execution of the node, the same when it is resumed; empty outside a graph.
+        execution: identity of this execution; another one when it is resumed.
     """
 
     explicit: str = ""
     thread: str = ""
     run: object = None
     resumed: bool = False
+    task: str = ""
+    execution: object = None
 
 
 class EpisodeBook:

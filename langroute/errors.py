@@ -99,6 +99,23 @@ class NoArmAvailable(LangrouteError):
         return (NoArmAvailable, (self.reasons,))
 
 
+class StepNotWorthwhile(LangrouteError):
+    """The step was not taken, because no arm's expected success justifies its price (``actions.value_of_success``).
+
+    Attributes:
+        reasons: arm name to what speaks against it.
+    """
+
+    def __init__(self, reasons: dict[str, str]) -> None:
+        self.reasons = dict(reasons)
+        told = "; ".join(f"{arm}: {why}" for arm, why in self.reasons.items())
+        super().__init__(f"no arm is worth its price in this step ({told}). Raise actions.value_of_success or finish.")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by the reasons, not by the message."""
+        return (StepNotWorthwhile, (self.reasons,))
+
+
 class LedgerError(LangrouteError):
     """The ledger was asked for something it cannot do (unknown scope, used after a fork, closed)."""
 

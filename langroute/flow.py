@@ -1,114 +1,43 @@
 """The journey of one step, written once: a generator that does no I/O of its own.
 
-It yields acts (look at the books, take a hold, make the call, close the attempt, pause) and is sent their results; a
-driver in ``drivers.py`` performs them, sync or async, whole or streaming. Whatever happens to a call is thrown in here,
-so there is one place that decides what is booked.
+It yields acts (look at the books, ask a person, take a hold, make the call, close the attempt, pause) and is sent their
+results; a driver in ``drivers.py`` performs them, sync or async, whole or streaming. Whatever happens to a call is
+thrown in here, so there is one place that decides what is booked.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from langroute.books import Amount, HoldRequest
+from langroute.acts import (
+    Act,
+    Ask,
+    Call,
+    Close,
+    Journey,
+    Look,
+    Pause,
+    Raise,
+    Recall,
+    Reply,
+    StreamClosed,
+    Take,
+    Tell,
+)
+from langroute.books import Amount, Balance, HoldRequest
 from langroute.deliberation import Deliberation, could_wait, refusal, view_of
 from langroute.episodes import Episode, RunPlace
 from langroute.errors import BudgetExceeded
 from langroute.faults import Fault, classify_fault
 from langroute.protocols import Acceptance, Clock
-from langroute.records import Arm, Outcome, Record, Rejection, Step, Usage
+from langroute.questions import Ask as AskPerson
+from langroute.questions import Question, answered, asked, read_answer
+from langroute.records import Arm, BudgetView, Measure, Outcome, Record, Rejection, Step, Usage
+
+__all__ = ["Act", "Call", "Close", "Journey", "Look", "Pause", "Reply", "StreamClosed", "Take", "journey"]
 
 _MOST_RACES = 64
 _LOOK_AGAIN_S = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What a call brought back, before it is judged.
-
-    Attributes:
-        value: the answer in the framework's own form; opaque here.
-        usage: tokens reported; None when the provider reported none.
-        confidence: geometric mean of the output tokens' probabilities; None without logprobs.
-        defects: what is malformed about the answer.
-        served_by: model that the provider says answered.
-    """
-
-    value: Any = None
-    usage: Usage | None = None
-    confidence: float | None = None
-    defects: tuple[str, ...] = ()
-    served_by: str = ""
-
-
-@dataclass(slots=True, kw_only=True)
-class Look:
-    """Act: find the episode and read its books; the result is ``(Episode, Balance)``."""
-
-    place: RunPlace
-
-
-@dataclass(slots=True, kw_only=True)
-class Take:
-    """Act: take the hold, then announce the decision; the result is the books after it."""
-
-    request: HoldRequest
-    record: Record
-
-
-@dataclass(slots=True, kw_only=True)
-class Call:
-    """Act: make the call; the result is a ``Reply``. Errors of the call are thrown into the flow.
-
-    Attributes:
-        gated: the answer may be rejected, so nothing of it may be streamed before it is accepted.
-        record: the record of the attempt so far.
-        started: set by the driver once something of the answer has been streamed.
-        usage: set by the driver where usage became known although the call failed.
-    """
-
-    arm: Arm
-    output_limit: int
-    gated: bool
-    record: Record
-    started: bool = False
-    usage: Usage | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class Close:
-    """Act: settle the hold, then store and announce the record. Always completed, even when cancelled.
-
-    Attributes:
-        hold_id: the hold to settle; None when none was taken.
-        amount: what to book.
-        worst_case: the whole hold is booked because the truth is not known.
-        record: the record of the attempt, complete.
-        then: what the flow does next, if it goes round again.
-    """
-
-    hold_id: str | None
-    amount: Amount
-    worst_case: bool
-    record: Record
-    then: Literal["", "retry", "escalate"] = ""
-
-
-class StreamClosed(BaseException):
-    """Thrown into the flow when the consumer closes a stream early.
-
-    Not ``GeneratorExit``, which Python would turn into closing the inner generators before they have settled.
-    """
-
-
-@dataclass(slots=True, kw_only=True)
-class Pause:
-    """Act: wait before the next attempt."""
-
-    seconds: float
-
-
-Act = Look | Take | Call | Close | Pause
-Journey = Generator[Act, Any, Any]
 
 
 class Router(Protocol):
@@ -118,9 +47,11 @@ class Router(Protocol):
     acceptance: tuple[Acceptance, ...]
     attempts_on_fault: int
     patience_s: float
+    asks: bool
+    person: AskPerson | None
 
     def deliberate(self, step: Step) -> Deliberation:
-        """Estimates, ruling and decision for a step. Pure."""
+        """Estimates, ruling and decision for a step, with the measures taken. Pure."""
         ...
 
     def arm(self, name: str) -> Arm:
@@ -136,6 +67,20 @@ class Router(Protocol):
         ...
 
 
+class Observe(Protocol):
+    """What the flow needs of a door: the step it sees."""
+
+    def __call__(self, episode: str, call_index: int, /, *, compress: bool = False) -> Step:
+        """The step, given its episode's id and the index of the call; ``budget`` is still to be filled in.
+
+        Args:
+            episode: id of the episode.
+            call_index: index of the step.
+            compress: first make the prompt shorter that will be sent, if the door has the means.
+        """
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class _Learned:
     """What earlier attempts at this step taught."""
@@ -145,40 +90,55 @@ class _Learned:
     waited_s: float = 0.0
     attempt: int = 0
     rejected: list[Rejection] = field(default_factory=list)
+    faulted: list[Rejection] = field(default_factory=list)
+    refused: list[Rejection] = field(default_factory=list)
+    compressed: Measure | None = None
+    tried_to_compress: bool = False
+    consent: bool = False
+    said_no: bool = False
+    place: str = ""
     answer: Any = None
     error: BaseException | None = None
 
     def onto(self, step: Step) -> Step:
         """The step as it looks after these attempts."""
         # A provider's 429 or outage says nothing against the arm: it is a retry in the books, but no pressure.
-        retries = step.pressure.retries + len(self.rejected)
-        invalid = step.pressure.invalid_tool_calls + len(self.rejected)
-        pressure = replace(step.pressure, retries=retries, invalid_tool_calls=invalid)
-        return replace(step, attempt=self.attempt, pressure=pressure, rejected=tuple(self.rejected))
+        unfit = sum("invalid_structure" in tried.reason for tried in self.rejected)
+        pressure = replace(
+            step.pressure,
+            retries=step.pressure.retries + len(self.rejected),
+            invalid_tool_calls=step.pressure.invalid_tool_calls + len(self.rejected) - unfit,
+            schema_failures=step.pressure.schema_failures + unfit,
+        )
+        out = (*self.rejected, *self.faulted, *self.refused)
+        return replace(step, attempt=self.attempt, pressure=pressure, rejected=out)
 
 
-def journey(router: Router, place: RunPlace, observe: Callable[[str, int], Step], *, gate: bool = True) -> Journey:
+def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = True) -> Journey:
     """One step from its observation to an accepted answer, which it returns.
 
     Args:
         router: decides, and tells the time.
         place: where the call stands, to find its episode.
-        observe: the step as the door sees it, given the episode's id and the index of the call; its ``budget`` is
-            filled in here.
+        observe: the step as the door sees it.
         gate: judge answers before passing them on; False for streams that must start at once.
 
     Raises:
         BudgetExceeded: no arm's worst case fits into what is left; nothing was spent on the refused call.
         NoArmAvailable: no arm can make the call for other reasons.
+        StepNotWorthwhile: no arm's expected success justifies its price.
     """
     learned = _Learned()
     episode, balance = yield Look(place=place)
     seen = observe(episode.id, episode.next_index())
+    if router.asks:
+        learned.place, open_question, learned.consent = yield Recall(place=place, episode=episode)
+        if open_question is not None:
+            yield from _ask(router, open_question, episode, learned)
+            episode, balance = yield Look(place=place)
     while True:
         now = router.clock.now()
-        step = replace(
-            learned.onto(seen), budget=view_of(balance, seen, max_seconds=episode.budget.max_seconds, now=now)
-        )
+        step = replace(learned.onto(seen), budget=_view(balance, seen, episode, now))
         thought = router.deliberate(step)
         patience = round(router.patience_s - learned.waited_s, 6)
         if patience > 0 and could_wait(thought):
@@ -186,21 +146,98 @@ def journey(router: Router, place: RunPlace, observe: Callable[[str, int], Step]
             yield Pause(seconds=min(_LOOK_AGAIN_S, patience))
             episode, balance = yield Look(place=place)
             continue
-        record = _record(router.new_id(), now, thought)
+        if thought.ruling.compress and not learned.tried_to_compress:
+            seen = _shorter(observe, episode, seen, thought, learned)
+            if learned.compressed is not None:
+                continue
+        record = _record(router.new_id(), now, thought, learned)
         if thought.decision.arm is None:
             yield Close(hold_id=None, amount=Amount(), worst_case=False, record=replace(record, action="stop"))
             if learned.rejected:
                 # Nobody can make the call better any more: the malformed answer is paid for, and the agent may mend it.
                 return learned.answer
             raise refusal(thought) from learned.error
+        if router.asks and _is_dear(thought) and not learned.consent:
+            if learned.said_no:
+                learned.refused += _refused(thought)
+                continue
+            yield from _ask(router, _question(record, learned.place), episode, learned)
+            episode, balance = yield Look(place=place)
+            continue
         request = _hold(record, episode)
-        gates = tuple(rule for rule in router.acceptance if rule.gates(step)) if gate else ()
+        gates = tuple(rule for rule in router.acceptance if rule.gates(thought.step)) if gate else ()
         if (yield from _take(request, record, learned)):
             accepted, value = yield from _attempt(router, record, request, learned, gates)
             if accepted:
                 return value
             learned.attempt += 1
         episode, balance = yield Look(place=place)
+
+
+def _view(balance: Balance, seen: Step, episode: Episode, now: float) -> BudgetView:
+    budget = episode.budget
+    return view_of(balance, seen, max_seconds=budget.max_seconds, planned_calls=budget.planned_calls, now=now)
+
+
+def _shorter(observe: Observe, episode: Episode, seen: Step, thought: Deliberation, learned: _Learned) -> Step:
+    """The step after its prompt was made shorter; the same one where the door could not."""
+    learned.tried_to_compress = True
+    shorter = observe(episode.id, seen.call_index, compress=True)
+    if shorter.input_tokens >= seen.input_tokens:
+        return seen
+    saved = f"about {seen.input_tokens} input tokens became {shorter.input_tokens}"
+    learned.compressed = Measure(action="compress", reason=f"{saved}, because {thought.ruling.compress}")
+    return shorter
+
+
+# -- asking a person, before anything is held -------------------------------------------------------------------------
+
+
+def _is_dear(thought: Deliberation) -> bool:
+    asked_from = thought.ruling.ask_nano
+    return asked_from is not None and thought.decision.cost_nano >= asked_from
+
+
+def _question(record: Record, place: str) -> Question:
+    step, decision = record.step, record.decision
+    return Question(
+        id=record.id,
+        place=place,
+        episode=step.episode,
+        call_index=step.call_index,
+        node=step.node,
+        kind=step.kind,
+        arm=str(decision.arm),
+        cost_nano=decision.cost_nano,
+        worst_nano=decision.worst_nano,
+        above_nano=record.ruling.ask_nano or 0,
+        spent_nano=step.budget.spent_nano,
+        limit_nano=step.budget.limit_nano,
+    )
+
+
+def _ask(router: Router, question: Question, episode: Episode, learned: _Learned) -> Generator[Act, Any, None]:
+    """Ask, and do what was answered. Where the graph is interrupted, the question is kept for the resume."""
+    yield Tell(action=asked(question, at=router.clock.now()))
+    answer = read_answer((yield Ask(question=question, person=router.person)))
+    yield Tell(action=answered(question, answer, at=router.clock.now()))
+    if answer.dollars is not None:
+        yield Raise(episode=episode, dollars=answer.dollars)
+    learned.consent = answer.verdict != "no"
+    learned.said_no = answer.verdict == "no"
+
+
+def _refused(thought: Deliberation) -> list[Rejection]:
+    """The arms that a person said no to: all that cost as much as was asked about."""
+    least = thought.ruling.ask_nano or 0
+    return [
+        Rejection(arm=estimate.arm, reason="a person said no to calls this dear", why="person")
+        for estimate in thought.estimates
+        if estimate.cost_nano >= least
+    ]
+
+
+# -- the attempt under its hold ---------------------------------------------------------------------------------------
 
 
 def _take(request: HoldRequest, record: Record, learned: _Learned) -> Generator[Act, Any, bool]:
@@ -231,14 +268,20 @@ def _attempt(
         reply: Reply = yield call
     except BaseException as error:
         fault = classify_fault(error)
-        again = fault.transient and not call.started and learned.faults + 1 < router.attempts_on_fault
+        others = _another_arm(record, arm)
+        may = not call.started and learned.faults + 1 < router.attempts_on_fault
+        again = may and (fault.transient or (fault.elsewhere and others))
         close = _close_failed(record, request, call, fault, _ms(router, began))
-        yield replace(close, then="retry" if again else "")
+        yield replace(close, then=("failover" if others else "retry") if again else "")
         if not again:
             raise
         learned.faults += 1
         learned.error = error
-        yield Pause(seconds=router.pause_before(learned.faults))
+        learned.faulted.append(Rejection(arm=arm.name, reason=fault.name, why="fault"))
+        if not others:
+            # Every arm that may make the call has failed for a moment: from the start again, after a while.
+            learned.faulted.clear()
+            yield Pause(seconds=max(router.pause_before(learned.faults), fault.retry_after_s))
         return False, None
     outcome = _outcome(arm, reply, request, _ms(router, began))
     try:
@@ -264,7 +307,8 @@ def _ms(router: Router, began: float) -> float:
     return round((router.clock.elapsed() - began) * 1000, 3)
 
 
-def _record(record_id: str, at: float, thought: Deliberation) -> Record:
+def _record(record_id: str, at: float, thought: Deliberation, learned: _Learned) -> Record:
+    compressed = () if learned.compressed is None else (learned.compressed,)
     return Record(
         id=record_id,
         at=at,
@@ -272,6 +316,7 @@ def _record(record_id: str, at: float, thought: Deliberation) -> Record:
         estimates=thought.estimates,
         ruling=thought.ruling,
         decision=thought.decision,
+        measures=(*compressed, *thought.measures),
     )
 
 

@@ -1,11 +1,14 @@
-"""BudgetGovernor: what a dollar is worth right now, and which arms may be called."""
+"""BudgetGovernor: what a dollar is worth right now, which arms may be called, and what else is to be done."""
 
 from collections.abc import Sequence
 
-from langroute.books import Resource
+from langroute.actions import Actions
 from langroute.errors import ConfigError
-from langroute.money import dollars, format_dollars
+from langroute.money import dollars, format_dollars, limit_nano
+from langroute.permits import permit
 from langroute.records import Arm, Estimate, Permit, Ruling, Step
+
+_MOST_SQUEEZE = 4.0
 
 
 class BudgetGovernor:
@@ -13,37 +16,115 @@ class BudgetGovernor:
 
     The price of a dollar (lambda) is scale-free: ``thrift`` is the success probability one is willing to give up to use
     the cheapest arm instead of the dearest for this step, so ``lambda = thrift / (C_dearest - C_cheapest)``. Once less
-    than half of a limited budget is left, lambda rises in inverse proportion to what is left, up to fourfold. This
-    scale is langroute's own rule, not taken from a paper.
+    than half of a limited budget is left, lambda rises in inverse proportion to what is left; where the budget plans a
+    number of calls, it rises by how far the share spent is ahead of the share of calls made. At most fourfold. These
+    scales are langroute's own rule, not taken from a paper.
 
-    The mask is hard: an arm is permitted only with an output limit whose worst case fits into what is left, so a
-    permitted call can never settle above the budget.
+    The mask is hard: see ``permits``. Beside both, the ruling says whether this has to be the last call of its episode,
+    whether its prompt should be made shorter first, and from which price on a person is asked.
 
     Args:
         thrift: success probability given up per full step down the price ladder, in [0, 1]; 0 ignores cost.
+        actions: what may be done beside choosing an arm.
     """
 
     name = "budget"
-    version = "1"
+    version = "2"
 
-    def __init__(self, *, thrift: float = 0.12) -> None:
+    def __init__(self, *, thrift: float = 0.12, actions: Actions | None = None) -> None:
         if not 0 <= thrift <= 1:
             raise ConfigError(f"must be between 0 (cost does not matter) and 1, got {thrift}", field="thrift")
         self.thrift = thrift
+        self.actions = Actions() if actions is None else actions
+        asked = self.actions.ask_above_dollars
+        self._ask_nano = None if asked is None else limit_nano(asked, field="actions.ask_above_dollars")
 
     def rule(self, step: Step, arms: Sequence[Arm], estimates: Sequence[Estimate]) -> Ruling:
-        """The price of a dollar now, and one permit per arm in the order of ``arms``."""
+        """The price of a dollar now, one permit per arm in the order of ``arms``, and what else is to be done."""
         costs = [estimate.cost_nano for estimate in estimates]
         spread = max(costs, default=0) - min(costs, default=0)
-        squeeze = scarcity(step)
+        squeeze, why = _squeeze(step) if self.actions.downgrade else (1.0, "")
+        permits = tuple(permit(step, arm, lower_output=self.actions.lower_output) for arm in arms)
+        worth = self.actions.value_of_success
+        return Ruling(
+            price_of_dollar=self._price(spread, squeeze),
+            permits=permits,
+            reason=self._reason(spread, squeeze, why),
+            calm_price=self._price(spread, 1.0),
+            stop_price=None if worth is None else 1.0 / worth,
+            closing=self._closing(step, arms, permits, estimates) if self.actions.finish else "",
+            compress=self._compress(step, costs),
+            ask_nano=self._ask_nano,
+            reservation_nano=step.budget.limit_nano if step.alone else None,
+        )
+
+    def _price(self, spread: int, squeeze: float) -> float:
         # Significant digits, not decimals: prices in any currency or scale must lead to the same choice.
-        price = float(f"{self.thrift * squeeze / float(dollars(spread)):.9g}") if spread else 0.0
-        reason = f"{self.thrift * squeeze:.3g} more success may cost at most {format_dollars(spread)} here"
+        return float(f"{self.thrift * squeeze / float(dollars(spread)):.9g}") if spread else 0.0
+
+    def _reason(self, spread: int, squeeze: float, why: str) -> str:
         if not spread:
             reason = "all arms cost the same here"
-        if squeeze > 1:
-            reason += f", {squeeze:.1f} times the usual share because the budget runs low"
-        return Ruling(price_of_dollar=price, permits=tuple(permit(step, arm) for arm in arms), reason=reason)
+        else:
+            reason = f"{self.thrift * squeeze:.3g} more success may cost at most {format_dollars(spread)} here"
+        return f"{reason}, {squeeze:.1f} times the usual share because {why}" if squeeze > 1 else reason
+
+    def _closing(
+        self, step: Step, arms: Sequence[Arm], permits: Sequence[Permit], estimates: Sequence[Estimate]
+    ) -> str:
+        """Why this has to be the last call of a loop; empty when what is left carries another round."""
+        left = left_for_closing(step)
+        if step.closing or not (step.loops and step.needs_tools) or left is None or not _short_of_money(permits):
+            return ""
+        able = [place for place, seen in enumerate(permits) if seen.allowed]
+        if not able:
+            return "no call with tools fits into what is left"
+        cheapest = min(able, key=lambda place: estimates[place].cost_nano)
+        # The next round's prompt has grown by what this one adds: about as much as each call has added so far.
+        grown = step.bound_for(arms[cheapest]) + step.bound_for(arms[cheapest]) // (step.call_index + 1)
+        needed = min(
+            arms[place].price.worst_cost(input_tokens=grown, output_tokens=self.actions.closing_output_tokens)
+            for place in able
+        )
+        after = left - estimates[cheapest].cost_nano
+        if after >= needed:
+            return ""
+        return (
+            f"after this call {format_dollars(max(0, after))} would be left, and the next may need "
+            f"{format_dollars(needed)}"
+        )
+
+    def _compress(self, step: Step, costs: Sequence[int]) -> str:
+        """Why the prompt should be made shorter before the call; empty when it should not."""
+        at, share = self.actions.compress_at, self.actions.compress_cost_share
+        if at is not None and step.pressure.context_share >= at:
+            return f"the prompt fills {step.pressure.context_share:.0%} of the largest window"
+        left, cheapest = step.budget.available_nano, min(costs, default=0)
+        if share is not None and left and step.call_index and cheapest > share * left:
+            return f"even by the cheapest arm the call is expected to cost {cheapest / left:.0%} of what is left"
+        return ""
+
+
+def left_for_closing(step: Step) -> int | None:
+    """Nano-dollars that a last call of this episode may set aside; None when unlimited."""
+    view = step.budget
+    if view.available_nano is None or view.limit_nano is None or step.purpose != "general":
+        return view.available_nano
+    kept = dict(view.reserves)
+    own = kept.pop("final_synthesis", 0)
+    unspent = view.limit_nano - view.spent_nano - view.held_nano - sum(kept.values())
+    return max(0, min(view.available_nano + own, unspent))
+
+
+def _short_of_money(permits: Sequence[Permit]) -> bool:
+    """Whether money is what decides here: something may be called, or dollars alone are what lacks."""
+    return any(seen.allowed or seen.short_of == "dollars" for seen in permits)
+
+
+def _squeeze(step: Step) -> tuple[float, str]:
+    """How many times dearer than usual a dollar is, from 1 to 4, and why."""
+    low, ahead = scarcity(step), pace(step)
+    return (ahead, "money is spent faster than planned") if ahead > low else (low, "the budget runs low")
 
 
 def scarcity(step: Step) -> float:
@@ -53,75 +134,15 @@ def scarcity(step: Step) -> float:
         return 1.0
     # Money kept for other purposes was never this step's to spend: what is left is a share of the rest.
     share = view.available_nano / max(1, view.available_nano + view.spent_nano + view.held_nano)
-    return round(min(4.0, max(1.0, 0.5 / share)) if share > 0 else 4.0, 6)
+    return round(min(_MOST_SQUEEZE, max(1.0, 0.5 / share)) if share > 0 else _MOST_SQUEEZE, 6)
 
 
-def permit(step: Step, arm: Arm) -> Permit:
-    """Whether an arm may be called now, and with which output limit."""
-    if reason := _incapable(step, arm):
-        return Permit(arm=arm.name, why_not=reason)
-    most = _too_short(step, arm)
-    if most is not None:
-        why = f"is not worth calling for less than {arm.min_output_tokens} output tokens, and {most} may be asked for"
-        return Permit(arm=arm.name, input_bound=step.bound_for(arm), why_not=why)
-    if short := _short_of_anything_but_dollars(step, arm):
-        wanted = arm.min_output_tokens
-        return Permit(
-            arm=arm.name, output_limit=wanted, input_bound=step.bound_for(arm), why_not=short[1], short_of=short[0]
-        )
-    limit = _output_limit(step, arm)
-    bound = step.bound_for(arm)
-    if limit < arm.min_output_tokens:
-        needed = arm.price.worst_cost(input_tokens=bound, output_tokens=arm.min_output_tokens)
-        left = format_dollars(step.budget.available_nano or 0)
-        why = f"its smallest worthwhile call may cost {format_dollars(needed)}, {left} is left for this step"
-        return Permit(arm=arm.name, input_bound=bound, worst_nano=needed, why_not=why, short_of="dollars")
-    worst = arm.price.worst_cost(input_tokens=bound, output_tokens=limit)
-    return Permit(arm=arm.name, output_limit=limit, input_bound=bound, worst_nano=worst)
-
-
-def _too_short(step: Step, arm: Arm) -> int | None:
-    """The most output that may be asked for, where that is too little for the arm whatever the budget says."""
-    most = step.output_cap if arm.max_output_tokens is None else min(step.output_cap, arm.max_output_tokens)
-    return most if most < arm.min_output_tokens else None
-
-
-def _incapable(step: Step, arm: Arm) -> str:
-    for rejection in step.rejected:
-        if rejection.arm == arm.name:
-            return f"tried in this step: {rejection.reason}"
-    if step.pinned is not None and step.pinned != arm.name:
-        return f"pinned to {step.pinned}"
-    if step.needs_tools and not arm.calls_tools:
-        return "cannot call tools"
-    if step.needs_structure and not arm.structured_output:
-        return "cannot return structured output"
-    if arm.context_window is not None and step.input_tokens + arm.min_output_tokens > arm.context_window:
-        return f"about {step.input_tokens} input tokens do not fit its window of {arm.context_window}"
-    return ""
-
-
-def _short_of_anything_but_dollars(step: Step, arm: Arm) -> tuple[Resource, str] | None:
+def pace(step: Step) -> float:
+    """How far the share of money spent is ahead of the share of planned calls, this one included: from 1 to 4."""
     view = step.budget
-    if view.seconds_left is not None and view.seconds_left <= 0:
-        return "seconds", "the time of the episode is up"
-    if step.is_retry and view.retries_left is not None and view.retries_left < 1:
-        return "retries", "no retries are left"
-    if view.input_tokens_left is not None and view.input_tokens_left < step.bound_for(arm):
-        return "input_tokens", f"may take {step.bound_for(arm)} input tokens, {view.input_tokens_left} are left"
-    if view.output_tokens_left is not None and view.output_tokens_left < arm.min_output_tokens:
-        return "output_tokens", f"needs {arm.min_output_tokens} output tokens, {view.output_tokens_left} are left"
-    return None
-
-
-def _output_limit(step: Step, arm: Arm) -> int:
-    """The largest output limit that the step, the arm and every part of the budget allow."""
-    view = step.budget
-    limits = [step.output_cap]
-    if arm.max_output_tokens is not None:
-        limits.append(arm.max_output_tokens)
-    if view.output_tokens_left is not None:
-        limits.append(view.output_tokens_left)
-    if view.available_nano is not None:
-        limits.append(arm.price.affordable_output(nano=view.available_nano, input_tokens=step.bound_for(arm)))
-    return min(limits)
+    if not view.limit_nano or not view.planned_calls or view.available_nano is None:
+        return 1.0
+    spendable = view.available_nano + view.spent_nano + view.held_nano
+    spent = (view.spent_nano + view.held_nano) / max(1, spendable)
+    planned = min(1.0, (step.call_index + 1) / view.planned_calls)
+    return round(min(_MOST_SQUEEZE, max(1.0, spent / planned)), 6)

@@ -112,7 +112,10 @@ class Ruling:
         permits: one per arm, in pool order.
         reason: why lambda is what it is, one sentence.
         calm_price: lambda if money were spent as planned; equal to ``price_of_dollar`` when it is.
+        stop_price: success probability that a dollar must buy, or stopping is better; None when stopping is no choice.
         closing: why this has to be the last call of its episode; empty when it has not.
+        compress: why the prompt should be made shorter first; empty when it should not.
+        ask_nano: a person is asked before a call that is expected to cost this much or more; None when nobody is.
         reservation_nano: nano-dollars that an episode opened by this very call is given; None when it has no limit, or
             when the call did not open it.
     """
@@ -121,7 +124,10 @@ class Ruling:
     permits: tuple[Permit, ...]
     reason: str = ""
     calm_price: float | None = None
+    stop_price: float | None = None
     closing: str = ""
+    compress: str = ""
+    ask_nano: int | None = None
     reservation_nano: int | None = None
 
 

@@ -7,35 +7,48 @@ choice. Around it the router keeps what a running agent needs: the books, the ep
 import asyncio
 import hashlib
 import logging
-import random
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from langroute import defaults
+from langroute.acts import Act, Close, Look, Raise, Recall, Take, Tell
 from langroute.books import Balance
 from langroute.budget import Budget
+from langroute.checks import (
+    Pool,
+    arms_by_name,
+    check_parts,
+    check_within,
+    checked_config,
+    checked_kinds,
+    checked_rules,
+    merged_config,
+)
 from langroute.config import RouterConfig
-from langroute.deliberation import Deliberation
+from langroute.deliberation import Deliberation, closing_step, lowered, too_dear
 from langroute.episodes import Episode, EpisodeBook, RunPlace, episode_of
 from langroute.errors import ConfigError, LedgerError, LedgerUnavailable
-from langroute.flow import Act, Close, Look, Take
+from langroute.faults import pause_before
 from langroute.money import format_dollars
 from langroute.protocols import Acceptance, Clock, Estimator, Governor, Journal, Ledger, RoutingPolicy
-from langroute.records import Arm, EpisodeEnd, Kind, PoolSnapshot, RoutingDecision, Ruling, Step
+from langroute.questions import Ask, QuestionBook
+from langroute.records import (
+    Action,
+    ActionTaken,
+    Arm,
+    EpisodeEnd,
+    Kind,
+    Measure,
+    PoolSnapshot,
+    Record,
+    RoutingDecision,
+    Step,
+)
 
 _log = logging.getLogger("langroute.router")
-
-
-class Pool(Protocol):
-    """What the router needs of a pool."""
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        """The arms, in the order given."""
-        ...
 
 
 class StepRouter:
@@ -52,6 +65,9 @@ class StepRouter:
         ledger: the books, instead of the store's.
         journal: the journal, instead of the store's.
         clock: the machine's when left out.
+        ask: asks a person before a dear call (``actions.ask_above_dollars``): called with a ``Question``, returns what
+            ``langroute.questions.read_answer`` understands; may be a coroutine function for async calls. When left out
+            the graph is interrupted.
         logger: a structlog logger; the standard logger ``langroute`` when left out.
         config: all further settings; arguments given here win over it.
 
@@ -79,10 +95,11 @@ class StepRouter:
         ledger: Ledger | None = None,
         journal: Journal | None = None,
         clock: Clock | None = None,
+        ask: Ask | None = None,
         logger: Any = None,
         config: RouterConfig | None = None,
     ) -> None:
-        _check_parts(
+        check_parts(
             policy=None if isinstance(policy, str) else policy,
             estimator=estimator,
             governor=governor,
@@ -90,24 +107,27 @@ class StepRouter:
             journal=journal,
             clock=clock,
         )
-        given = {"budget": budget, "store": store, "kinds": kinds if kinds is None else _checked_kinds(kinds)}
+        given = {"budget": budget, "store": store, "kinds": kinds if kinds is None else checked_kinds(kinds)}
         if isinstance(policy, str):
             given["policy"] = policy
-        self.config = _merged(_checked_config(config), given)
+        self.config = merged_config(checked_config(config), given)
         self.pool = pool
-        self._arms = _arms_by_name(pool)
+        self._arms = arms_by_name(pool)
         self.policy = (
             defaults.policy(self.config.policy, pool.arms) if policy is None or isinstance(policy, str) else policy
         )
         self.estimator = estimator or defaults.estimator()
         self.governor = governor or defaults.governor(self.config)
-        self.acceptance = defaults.acceptance() if acceptance is None else _checked_rules(acceptance)
+        self.acceptance = defaults.acceptance() if acceptance is None else checked_rules(acceptance)
         self.ledger = ledger or defaults.open_ledger(self.config.store)
         self.journal = journal or defaults.open_journal(self.config.store)
         self.clock = clock or defaults.clock()
         self.log = defaults.routing_log(logger)
         self.attempts_on_fault = self.config.attempts_on_fault
         self.patience_s = self.config.patience_s
+        self.asks = self.config.actions.ask_above_dollars is not None
+        self.person = ask
+        self.questions = QuestionBook(self.journal)
         self.blocking = self.ledger.blocking
         self.snapshot = snapshot_of(pool.arms)
         self._pool_kept = False
@@ -132,13 +152,32 @@ class StepRouter:
         return self.deliberate(step).decision
 
     def deliberate(self, step: Step) -> Deliberation:
-        """The decision with the estimates and the ruling it was based on. Pure."""
+        """The decision with the estimates and the ruling it was based on, and what was done beside it. Pure.
+
+        Where the ruling says that this has to be the last call of its episode, the step is decided again as that.
+        """
+        thought = self._weigh(step)
+        if thought.ruling.closing:
+            last = self._weigh(closing_step(step))
+            if last.decision.arm is not None:
+                finish = Measure(action="finish", reason=f"The last call of the episode: {thought.ruling.closing}.")
+                return replace(last, measures=(finish, *last.measures))
+        return thought
+
+    def _weigh(self, step: Step) -> Deliberation:
         arms = self.pool.arms
         estimates = self.estimator.estimate(step, arms)
         ruling = self.governor.rule(step, arms, estimates)
         decision = self.policy.choose(step, estimates, ruling)
-        _check_within(decision, ruling)
-        return Deliberation(step=step, estimates=estimates, ruling=ruling, decision=decision)
+        check_within(decision, ruling)
+        thought = Deliberation(step=step, estimates=estimates, ruling=ruling, decision=decision)
+        if decision.arm is None:
+            return thought
+        measures = [*lowered(thought, self._arms[decision.arm])]
+        if ruling.calm_price is not None and ruling.price_of_dollar > ruling.calm_price:
+            calm = self.policy.choose(step, estimates, replace(ruling, price_of_dollar=ruling.calm_price))
+            measures += too_dear(thought, calm)
+        return replace(thought, measures=tuple(measures)) if measures else thought
 
     def arm(self, name: str) -> Arm:
         """An arm by name.
@@ -180,9 +219,18 @@ class StepRouter:
             case Take(request=request, record=record):
                 balance = self.ledger.hold(request)
                 self.log.decision(record)
+                for measure in record.measures:
+                    self._log_in_step(record, measure.action, measure.reason)
                 return balance
             case Close():
                 return self._close(act)
+            case Tell(action=action):
+                return self.tell(action)
+            case Recall(place=place, episode=episode):
+                where = self.questions.place(place.task, place.execution)
+                return where, self.questions.asked_at(episode.id, where), self.questions.consents(episode.id)
+            case Raise(episode=episode, dollars=dollars):
+                return episode.raise_budget(total_dollars=dollars)
             case _:
                 raise TypeError(f"not an act of the desk: {act!r}")
 
@@ -212,16 +260,59 @@ class StepRouter:
                 raise
 
     def _tell_next(self, act: Close) -> None:
-        outcome, step = act.record.outcome, act.record.step
-        if outcome is None or not act.then:
-            return
+        outcome = act.record.outcome
+        if outcome is not None and act.then:
+            reason = f"{outcome.arm} failed: {outcome.error or ', '.join(outcome.defects)}"
+            self._log_in_step(act.record, act.then, reason)
+
+    def _log_in_step(self, record: Record, action: Action, reason: str) -> None:
+        step = record.step
         self.log.action(
             episode=step.episode,
-            action=act.then,
-            reason=f"{outcome.arm} failed: {outcome.error or ', '.join(outcome.defects)}",
-            at=act.record.at,
+            action=action,
+            reason=reason,
+            at=record.at,
             call_index=step.call_index,
             node=step.node,
+        )
+
+    def tell(self, action: ActionTaken) -> None:
+        """Log an action and keep it in the journal; a journal that fails never fails a call."""
+        self.log.action(
+            episode=action.episode,
+            action=action.action,
+            reason=action.reason,
+            at=action.at,
+            call_index=action.call_index,
+            node=action.node,
+        )
+        if action.action in ("ask", "answered"):
+            self.questions.take(action)
+        try:
+            self.journal.note(action)
+            if action.action == "ask":
+                self.journal.flush()  # a resume may come in another process
+        except Exception:
+            _log.exception("the journal refused an action of episode %s", action.episode)
+
+    def skip_reason(self, episode: Episode, *, node: str) -> str:
+        """Why an optional node should not be run now; empty when it should. Waits for the store."""
+        below, balance = self.config.actions.skip_below, episode.look()
+        left = balance.available_nano("general")
+        if left is None or not below or not balance.limits.nano_usd:
+            return ""
+        spendable = left + balance.used.nano_usd
+        if left >= below * spendable:
+            return ""
+        share = left / spendable if spendable else 0.0
+        return f"{node} is optional, and {share:.0%} of the budget is left, less than {below:.0%}"
+
+    def tell_skip(self, episode: Episode, *, node: str, reason: str) -> None:
+        """Log that an optional node was skipped."""
+        self.tell(
+            ActionTaken(
+                id=self.new_id(), episode=episode.id, at=self.clock.now(), action="skip", reason=reason, node=node
+            )
         )
 
     async def aresolve(self, place: RunPlace) -> Episode:
@@ -240,7 +331,7 @@ class StepRouter:
 
     def pause_before(self, attempt: int) -> float:
         """Seconds before a failed call is made again: exponential with full jitter, at most 8 s."""
-        return random.uniform(0.0, min(8.0, 0.5 * 2**attempt))  # noqa: S311 - jitter, not cryptography
+        return pause_before(attempt)
 
     def new_id(self) -> str:
         """A fresh unique id."""
@@ -297,87 +388,6 @@ class StepRouter:
             )
 
 
-_PARTS: Mapping[str, type] = {
-    "policy": RoutingPolicy,
-    "estimator": Estimator,
-    "governor": Governor,
-    "ledger": Ledger,
-    "journal": Journal,
-    "clock": Clock,
-}
-
-
-def _check_parts(**parts: object) -> None:
-    for field, part in parts.items():
-        contract = _PARTS[field]
-        if part is not None and (isinstance(part, type) or not isinstance(part, contract)):
-            lacking = ", ".join(_lacking(part, contract)) or "an instance, not the class"
-            raise ConfigError(f"{part!r} is no {contract.__name__}; it lacks {lacking}", field=field)
-
-
-def _lacking(part: object, contract: type) -> list[str]:
-    fields = (name for base in contract.__mro__ for name in getattr(base, "__annotations__", {}))
-    return sorted(name for name in {*dir(contract), *fields} if name[0] != "_" and not hasattr(part, name))
-
-
-def _checked_rules(rules: Sequence[Acceptance]) -> tuple[Acceptance, ...]:
-    if not isinstance(rules, Sequence) or not all(isinstance(rule, Acceptance) for rule in rules):
-        raise ConfigError(f"must be a sequence of acceptance rules, () for none, not {rules!r}", field="acceptance")
-    return tuple(rules)
-
-
-def _checked_config(config: RouterConfig | None) -> RouterConfig:
-    if config is None:
-        return RouterConfig()
-    if not isinstance(config, RouterConfig):
-        raise ConfigError(f"must be a RouterConfig, not {config!r}; RouterConfig(**settings) makes one", field="config")
-    return config
-
-
-def _checked_kinds(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
-    if not isinstance(kinds, Mapping):
-        raise ConfigError(f"must map node names to kinds, not be {kinds!r}", field="kinds")
-    return dict(kinds)
-
-
-def _arms_by_name(pool: Pool) -> dict[str, Arm]:
-    arms = getattr(pool, "arms", None)
-    if not arms:
-        raise ConfigError("must be a ModelPool with at least one arm", field="pool")
-    by_name = {arm.name: arm for arm in arms}
-    if len(by_name) < len(arms):
-        raise ConfigError(f"has two arms of one name among {', '.join(arm.name for arm in arms)}", field="pool")
-    return by_name
-
-
-def _check_within(decision: RoutingDecision, ruling: Ruling) -> None:
-    """The mask is hard, whoever wrote the policy: what is not permitted is refused, not called.
-
-    Raises:
-        ConfigError: the policy chose an arm that may not be called, or other limits than the permit's.
-    """
-    if decision.arm is None:
-        return
-    for permit in ruling.permits:
-        if permit.arm == decision.arm and permit.allowed:
-            if (decision.output_limit, decision.worst_nano) == (permit.output_limit, permit.worst_nano):
-                return
-            raise ConfigError(
-                f"{decision.policy} chose {decision.arm} with output_limit {decision.output_limit} and worst_nano "
-                f"{decision.worst_nano}; take both from its permit ({permit.output_limit}, {permit.worst_nano})",
-                field="policy",
-            )
-    raise ConfigError(f"{decision.policy} chose {decision.arm}, which is not permitted in this step", field="policy")
-
-
 def snapshot_of(arms: Sequence[Arm]) -> PoolSnapshot:
     """The arms as they are stored; equal arms have equal ids."""
     return PoolSnapshot(id=hashlib.sha256(repr(tuple(arms)).encode()).hexdigest()[:16], arms=tuple(arms))
-
-
-def _merged(config: RouterConfig, given: Mapping[str, Any]) -> RouterConfig:
-    changes = {name: value for name, value in given.items() if value is not None}
-    if not changes:
-        return config
-    kept = {name: getattr(config, name) for name in config.model_fields_set}
-    return RouterConfig(**{**kept, **changes})

@@ -110,10 +110,17 @@ class Features:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """An arm that was tried in this step and did not do, and why."""
+    """An arm that is out for the rest of this step.
+
+    Attributes:
+        arm: its name.
+        reason: what was wrong.
+        why: its ``answer`` was not accepted, its call ended in a ``fault``, or a ``person`` said no to it.
+    """
 
     arm: str
     reason: str
+    why: Literal["answer", "fault", "person"] = "answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +142,7 @@ class BudgetView:
         output_tokens_limit: see above.
         retries_limit: see above.
         seconds_limit: see above.
+        planned_calls: calls the episode is planned to take; None when nothing was planned.
     """
 
     scope: str
@@ -151,6 +159,7 @@ class BudgetView:
     output_tokens_limit: int | None = None
     retries_limit: int | None = None
     seconds_limit: float | None = None
+    planned_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,10 +183,11 @@ class Step:
         needs_tools: tools are bound to the call.
         needs_structure: a schema is bound to the call.
         pinned: arm the user demands; None when free.
-        rejected: arms tried in this step before, with the reason.
+        rejected: arms that are out for the rest of this step, with the reason.
         budget: what is left.
         features: what else is known.
         needs_media: kinds of media in the messages that the arm has to take, sorted.
+        loops: the call is one round of an agent's loop, which ends with an answer without a tool call.
         alone: the call stands outside any graph and episode, so it opens an episode of its own.
         closing: this is to be the last call of its episode: without tools, told to answer now.
     """
@@ -201,6 +211,7 @@ class Step:
     rejected: tuple[Rejection, ...] = ()
     features: Features = field(default_factory=Features)
     needs_media: tuple[str, ...] = ()
+    loops: bool = False
     alone: bool = False
     closing: bool = False
 

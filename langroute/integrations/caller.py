@@ -3,25 +3,44 @@
 So there is one run per provider call, with the model's own name, cache, streaming and callbacks.
 """
 
-from collections.abc import AsyncGenerator, Generator, Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any, Protocol
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.exceptions import OutputParserException
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import ValidationError
 
-from langroute.flow import Call, Reply
+from langroute.acts import Ask, Call, Reply
+from langroute.errors import ConfigError
 from langroute.integrations.bindings import BoundModels
 from langroute.integrations.meter import CallMeter
 from langroute.integrations.request import ModelCall, StepReader, form_defects
 from langroute.pool import ModelPool
+from langroute.records import Step
 
 _NOSTREAM = "nostream"  # langgraph.constants.TAG_NOSTREAM, spelled out so that plain LangChain needs no LangGraph
 _MISFIT = (OutputParserException, ValidationError)
 # An answer cut off by its output limit before it fits its schema; known by name, so that no SDK has to be imported.
 _CUT_OFF = "LengthFinishReasonError"
+
+
+CLOSING_INSTRUCTION = (
+    "The budget of this task carries no further step: no tools are at hand any more. Answer now, as well as the "
+    "conversation so far allows, and say what is missing."
+)
+
+
+class Edit(Protocol):
+    """Makes a conversation shorter in place: any ``ContextEdit`` of ``langchain.agents.middleware``."""
+
+    def apply(self, messages: list[Any], *, count_tokens: Any) -> None:
+        """Change the list."""
+        ...
 
 
 class Misfit:
@@ -44,24 +63,47 @@ class LangChainCaller:
     Args:
         pool: gives the chat model of an arm.
         request: the call as it reached the door.
-        reader: told under which name an arm answers.
+        reader: reads the step; told under which name an arm answers.
+        edits: make the prompt shorter, in this order, when the router wants it to be.
         bound: models of this pool that tools are bound to; none when left out.
     """
 
     def __init__(
-        self, pool: ModelPool, request: ModelCall, reader: StepReader, *, bound: BoundModels | None = None
+        self,
+        pool: ModelPool,
+        request: ModelCall,
+        reader: StepReader,
+        *,
+        edits: Sequence[Edit] = (),
+        bound: BoundModels | None = None,
     ) -> None:
         self._pool = pool
         self._request = request
         self._reader = reader
+        self._edits = edits
         self._bound = bound or BoundModels()
         self._reply = Reply()
+
+    def observe(self, episode: str, call_index: int, /, *, compress: bool = False) -> Step:
+        """The step of the call; ``compress`` first makes the prompt shorter that will be sent."""
+        if compress and self._edits:
+            shorter = shortened(self._request.messages, self._edits)
+            self._request = replace(self._request, prompt=shorter, messages=shorter)
+        return self._reader.read(self._request, episode=episode, call_index=call_index)
+
+    def ask(self, act: Ask) -> object:
+        """Interrupt the graph with a question, and return what it is resumed with.
+
+        Raises:
+            ConfigError: the call stands outside a graph, or in one without a checkpointer.
+        """
+        return interrupted(act)
 
     def call(self, act: Call) -> Reply:
         """Make the whole call."""
         meter = CallMeter()
         try:
-            value = self._target(act).invoke(self._request.prompt, self._config(act, meter), **self._options(act))
+            value = self._target(act).invoke(self._prompt(act), self._config(act, meter), **self._options(act))
         except BaseException as error:
             misfit = _misfit(act, meter, error)
             if misfit is None:
@@ -74,7 +116,7 @@ class LangChainCaller:
         meter = CallMeter()
         target = self._target(act)
         try:
-            value = await target.ainvoke(self._request.prompt, self._config(act, meter), **self._options(act))
+            value = await target.ainvoke(self._prompt(act), self._config(act, meter), **self._options(act))
         except BaseException as error:
             misfit = _misfit(act, meter, error)
             if misfit is None:
@@ -86,7 +128,7 @@ class LangChainCaller:
         """Make the call piece by piece."""
         meter = CallMeter()
         try:
-            yield from self._target(act).stream(self._request.prompt, self._config(act, meter), **self._options(act))
+            yield from self._target(act).stream(self._prompt(act), self._config(act, meter), **self._options(act))
         except BaseException:
             act.usage = meter.usage
             raise
@@ -97,7 +139,7 @@ class LangChainCaller:
         meter = CallMeter()
         target = self._target(act)
         try:
-            async for piece in target.astream(self._request.prompt, self._config(act, meter), **self._options(act)):
+            async for piece in target.astream(self._prompt(act), self._config(act, meter), **self._options(act)):
                 yield piece
         except BaseException:
             act.usage = meter.usage
@@ -118,6 +160,9 @@ class LangChainCaller:
         else:
             yield whole
 
+    def _prompt(self, act: Call) -> Any:
+        return closing_messages(self._request.messages) if act.record.step.closing else self._request.prompt
+
     def _target(self, act: Call) -> Runnable[Any, Any]:
         """The chosen model with what was bound to the call bound to it."""
         model: Any = self._pool.model(act.arm.name)
@@ -128,7 +173,7 @@ class LangChainCaller:
             return model.with_structured_output(  # type: ignore[no-any-return]
                 wanted.schema, include_raw=wanted.include_raw, **wanted.options
             )
-        if self._request.tools:
+        if self._request.tools and not act.record.step.closing:
             return self._bound.bind(model, self._request.tools, self._request.tool_options)
         return model  # type: ignore[no-any-return]
 
@@ -174,6 +219,33 @@ def _joined(callbacks: Callbacks, meter: CallMeter) -> Callbacks:
     manager = callbacks.copy()
     manager.add_handler(meter, inherit=True)
     return manager
+
+
+def closing_messages(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """A conversation with the instruction to answer now at its end; the messages given are not changed."""
+    return [*messages, HumanMessage(CLOSING_INSTRUCTION)]
+
+
+def shortened(messages: Sequence[BaseMessage], edits: Sequence[Edit]) -> list[BaseMessage]:
+    """A shorter copy of a conversation; the messages given are not changed."""
+    copy = deepcopy(list(messages))
+    for edit in edits:
+        edit.apply(copy, count_tokens=count_tokens_approximately)
+    return copy
+
+
+def interrupted(act: Ask) -> object:
+    """What a graph is resumed with, after it was interrupted with a question."""
+    from langgraph.types import interrupt  # noqa: PLC0415 - plain LangChain needs no LangGraph until somebody asks
+
+    try:
+        return interrupt(act.question.payload())
+    except (RuntimeError, KeyError) as error:
+        raise ConfigError(
+            "a person is to be asked, but the call stands outside a graph or in one without a checkpointer; compile "
+            "the graph with one, or give StepRouter(ask=...) a function that asks",
+            field="actions.ask_above_dollars",
+        ) from error
 
 
 def _misfit(act: Call, meter: CallMeter, error: BaseException) -> Reply | None:

@@ -27,7 +27,9 @@ from langroute.integrations.request import STRUCTURE, TOOLS, BoundTool, ModelCal
 from langroute.pool import ModelPool
 from langroute.router import StepRouter
 
-_OWN_FIELDS = frozenset({"name", "callbacks", "tags", "metadata", "verbose", "profile", "custom_get_token_ids"})
+_OWN_FIELDS = frozenset(
+    {"edits", "name", "callbacks", "tags", "metadata", "verbose", "profile", "custom_get_token_ids"}
+)
 
 _VERSIONS = "lc_versions"
 
@@ -44,6 +46,8 @@ class RoutedChatModel(BaseChatModel):
 
     Args:
         router: decides, and keeps the books. Its pool must be a ``ModelPool``.
+        edits: make the prompt that is sent shorter when the router wants it to be: context edits of
+            ``langchain.agents.middleware``, such as ``ClearToolUsesEdit``. The agent's messages are not changed.
         **kwargs: ``name``, and ``callbacks``, ``tags`` and ``metadata`` for every call. Whatever else a chat model can
             be told (``cache``, ``rate_limiter``, ``disable_streaming``, ...) is set on the models of the pool.
 
@@ -57,6 +61,7 @@ class RoutedChatModel(BaseChatModel):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     router: StepRouter
+    edits: tuple[Any, ...] = ()
     _reader: StepReader = PrivateAttr()
     _bound: BoundModels = PrivateAttr(default_factory=BoundModels)
     _langroute_routed: bool = PrivateAttr(default=True)
@@ -81,7 +86,7 @@ class RoutedChatModel(BaseChatModel):
     ) -> AIMessage:
         """Route one call and return its whole answer."""
         call = self._call(input, config, stop, kwargs)
-        return cast("AIMessage", answer(drivers.run(self._journey(call), self.router, self._caller(call))))
+        return cast("AIMessage", answer(drivers.run(*self._set_out(call))))
 
     async def ainvoke(
         self,
@@ -93,7 +98,7 @@ class RoutedChatModel(BaseChatModel):
     ) -> AIMessage:
         """Route one call and return its whole answer."""
         call = self._call(input, config, stop, kwargs)
-        return cast("AIMessage", answer(await drivers.arun(self._journey(call), self.router, self._caller(call))))
+        return cast("AIMessage", answer(await drivers.arun(*self._set_out(call))))
 
     def stream(
         self,
@@ -105,7 +110,7 @@ class RoutedChatModel(BaseChatModel):
     ) -> Iterator[Any]:
         """Route one call and yield its answer piece by piece; it belongs to the episode around this call."""
         call = self._call(input, config, stop, kwargs)
-        return drivers.stream(self._journey(call, streams=True), self.router, self._caller(call))
+        return drivers.stream(*self._set_out(call, streams=True))
 
     def astream(
         self,
@@ -117,7 +122,7 @@ class RoutedChatModel(BaseChatModel):
     ) -> AsyncIterator[Any]:
         """Route one call and yield its answer piece by piece; it belongs to the episode around this call."""
         call = self._call(input, config, stop, kwargs)
-        return drivers.astream(self._journey(call, streams=True), self.router, self._caller(call))
+        return drivers.astream(*self._set_out(call, streams=True))
 
     # -- the ways in that LangChain builds on these ----------------------------------------------------------------
 
@@ -166,7 +171,7 @@ class RoutedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         call = self._call(messages, _quiet(run_manager), stop, kwargs, own=False)
-        message = answer(drivers.run(self._journey(call), self.router, self._caller(call)))
+        message = answer(drivers.run(*self._set_out(call)))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _agenerate(
@@ -177,7 +182,7 @@ class RoutedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         call = self._call(messages, _quiet(run_manager), stop, kwargs, own=False)
-        message = answer(await drivers.arun(self._journey(call), self.router, self._caller(call)))
+        message = answer(await drivers.arun(*self._set_out(call)))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
@@ -188,7 +193,7 @@ class RoutedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         call = self._call(messages, _quiet(run_manager), stop, kwargs, own=False)
-        for piece in drivers.stream(self._journey(call, streams=True), self.router, self._caller(call)):
+        for piece in drivers.stream(*self._set_out(call, streams=True)):
             yield ChatGenerationChunk(message=piece)
 
     async def _astream(
@@ -199,9 +204,7 @@ class RoutedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         call = self._call(messages, _quiet(run_manager), stop, kwargs, own=False)
-        async with aclosing(
-            drivers.astream(self._journey(call, streams=True), self.router, self._caller(call))
-        ) as pieces:
+        async with aclosing(drivers.astream(*self._set_out(call, streams=True))) as pieces:
             async for piece in pieces:
                 yield ChatGenerationChunk(message=piece)
 
@@ -296,21 +299,15 @@ class RoutedChatModel(BaseChatModel):
         """
         return self.callbacks is None and not self.tags and not (self.metadata or {}).keys() - {_VERSIONS}
 
-    def _journey(self, call: ModelCall, *, streams: bool = False) -> Journey:
+    def _set_out(self, call: ModelCall, *, streams: bool = False) -> tuple[Journey, StepRouter, LangChainCaller]:
+        """A call's journey, with the desk and the caller that a driver needs to perform it."""
         gate = self.router.config.gate_streams or not (streams or _is_watched(call.config))
         place, around = run_place(call.config), current_episode()
         if around is not None:
             # A stream may be read after the block that it was opened in has ended.
             place = replace(place, explicit=around.id)
-        return journey(
-            self.router,
-            place,
-            lambda episode, index: self._reader.read(call, episode=episode, call_index=index),
-            gate=gate,
-        )
-
-    def _caller(self, call: ModelCall) -> LangChainCaller:
-        return LangChainCaller(_pool(self.router), call, self._reader, bound=self._bound)
+        caller = LangChainCaller(_pool(self.router), call, self._reader, edits=self.edits, bound=self._bound)
+        return journey(self.router, place, caller.observe, gate=gate), self.router, caller
 
 
 def _pool(router: StepRouter) -> ModelPool:

@@ -18,9 +18,11 @@ KIND = "langroute_kind"
 KIND_REASON = "langroute_kind_reason"
 PURPOSE = "langroute_purpose"
 ARM = "langroute_arm"
+LOOP = "langroute_loop"
 
 # Keys of LangGraph's own that no public function gives (INTEGRATION: the identity of a run, and whether it resumes).
 _RUNTIME = "__pregel_runtime"
+_AGENTS = ("langchain_create_agent", "deepagents")
 _RESUMING = "__pregel_resuming"
 _SCRATCHPAD = "__pregel_scratchpad"
 _CHECKPOINTER = "__pregel_checkpointer"
@@ -37,6 +39,7 @@ class NodePlace:
         purpose: which reserve the call may open; None when none was set.
         arm: the arm the user demands; None when free.
         attempt: graph attempts of this node before this one (retry policies).
+        loops: the node is one round of an agent's loop.
     """
 
     node: str = ""
@@ -45,6 +48,7 @@ class NodePlace:
     purpose: Purpose | None = None
     arm: str | None = None
     attempt: int = 0
+    loops: bool = False
 
 
 def node_place(config: RunnableConfig) -> NodePlace:
@@ -62,7 +66,15 @@ def node_place(config: RunnableConfig) -> NodePlace:
         purpose=_purpose(metadata),
         arm=_text(metadata, ARM),
         attempt=_graph_attempt(config) + _tagged_attempt(config),
+        loops=_loops(metadata),
     )
+
+
+def _loops(metadata: Mapping[str, Any]) -> bool:
+    """Whether the node calls a model again and again until it calls no tool: it says so, or LangChain built it."""
+    if LOOP in metadata:
+        return bool(metadata[LOOP])
+    return metadata.get("langgraph_node") == "model" and metadata.get("ls_integration") in _AGENTS
 
 
 def run_place(config: RunnableConfig) -> RunPlace:
@@ -84,6 +96,8 @@ def run_place(config: RunnableConfig) -> RunPlace:
         thread=thread,
         run=control,
         resumed=bool(thread) and (nested or _resumes(metadata, configurable, config)),
+        task=str(metadata.get("langgraph_checkpoint_ns") or ""),
+        execution=configurable.get(_SCRATCHPAD),
     )
 
 

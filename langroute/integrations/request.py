@@ -169,6 +169,7 @@ class StepReader:
             needs_tools=bool(call.tools),
             needs_structure=call.needs_structure,
             pinned=place.arm,
+            loops=place.loops,
         )
 
     def _arm_bounds(self, call: ModelCall, reading: Reading) -> dict[str, int]:

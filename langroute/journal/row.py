@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from langroute.errors import JournalUnavailable
 from langroute.money import Price
-from langroute.records import EpisodeEnd, PoolSnapshot, Record
+from langroute.records import ActionTaken, EpisodeEnd, PoolSnapshot, Record
 
 ROW_VERSION = 1
 """Version of the rows written here. It grows when an older langroute could misread what is written."""
@@ -25,7 +25,7 @@ _SEAM = re.compile(r"(?<=[\ud800-\udbff])(?=[\udc00-\udfff])")
 
 _WAY_OUT = "It was written by a newer langroute: upgrade langroute to read it."
 
-_Kept = TypeVar("_Kept", Record, EpisodeEnd, PoolSnapshot)
+_Kept = TypeVar("_Kept", Record, ActionTaken, EpisodeEnd, PoolSnapshot)
 
 _BUILDERS: dict[type, Callable[..., Any]] = {Price: Price.from_rates}
 """What makes a record again where its constructor takes something else than its fields."""
@@ -49,6 +49,16 @@ def from_json(text: str) -> Record:
     return _read("record", Record, text)
 
 
+def action_to_json(action: ActionTaken) -> str:
+    """The same as `to_json` for an action."""
+    return _write("action", action)
+
+
+def action_from_json(text: str) -> ActionTaken:
+    """The same as `from_json` for an action."""
+    return _read("action", ActionTaken, text)
+
+
 def end_to_json(end: EpisodeEnd) -> str:
     """The same as `to_json` for the end of an episode."""
     return _write("end", end)
@@ -69,7 +79,7 @@ def pool_from_json(text: str) -> PoolSnapshot:
     return _read("pool", PoolSnapshot, text)
 
 
-def _write(name: str, value: Record | EpisodeEnd | PoolSnapshot) -> str:
+def _write(name: str, value: Record | ActionTaken | EpisodeEnd | PoolSnapshot) -> str:
     row = {"version": ROW_VERSION, name: _plain(value)}
     return json.dumps(row, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 

@@ -106,6 +106,17 @@ class MemoryLedger:
                     account.book(line.request.amount, amount, line.request.purpose)
             return line.entry()
 
+    def amend(self, scope: str, limits: Limits, *, at: float) -> Balance:  # noqa: ARG002 - no book of past limits
+        """Put other limits in force for an open scope; see `langroute.protocols.Ledger.amend`."""
+        self._own_process()
+        check_limits(limits)
+        with self._lock:
+            account = self._account(scope)
+            if account.closed:
+                raise closed_scope(scope)
+            account.limits, account.reserves = limits, limits.reserves
+            return account.balance()
+
     def close_scope(self, scope: str) -> Balance:
         """Take no more holds from a scope; see `langroute.protocols.Ledger.close_scope`."""
         self._own_process()

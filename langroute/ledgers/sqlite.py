@@ -7,7 +7,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
-from langroute.books import Amount, Balance, Entry, HoldRequest, Limits
+from langroute.books import Amount, Balance, Entry, HoldRequest, Limits, Purpose
 from langroute.errors import LedgerUnavailable
 from langroute.ledgers.database import Database, sql_of
 from langroute.ledgers.rows import SEQ, balance_of, bind_amount, bind_limits, entry_of, name_beyond, parts_of
@@ -69,8 +69,7 @@ class SqliteLedger:
         with self._database.write() as connection:
             row = {"scope": scope, "at": at} | bind_limits(limits)
             if connection.execute(self._sql["open_scope"], row).rowcount:
-                kept = [{"scope": scope, "purpose": purpose, "nano": nano} for purpose, nano in limits.reserves]
-                connection.executemany(self._sql["keep_reserve"], kept)
+                self._keep(connection, scope, dict(limits.reserves))
             return self._balance(connection, scope)
 
     def balance(self, scope: str) -> Balance:
@@ -107,6 +106,16 @@ class SqliteLedger:
                 self._book(connection, entry, amount)
                 entry = entry_of(connection.execute(self._sql["find_hold"], {"id": hold_id}).fetchall())
             return entry
+
+    def amend(self, scope: str, limits: Limits, *, at: float) -> Balance:  # noqa: ARG002 - no book of past limits
+        """Put other limits in force for an open scope; see `langroute.protocols.Ledger.amend`."""
+        check_limits(limits)
+        with self._database.write() as connection:
+            if not connection.execute(self._sql["amend_scope"], {"scope": scope} | bind_limits(limits)).rowcount:
+                self._balance(connection, scope)  # raises when it was never opened
+                raise closed_scope(scope)
+            self._keep(connection, scope, dict(limits.reserves))
+            return self._balance(connection, scope)
 
     def close_scope(self, scope: str) -> Balance:
         """Take no more holds from a scope; see `langroute.protocols.Ledger.close_scope`."""
@@ -147,6 +156,16 @@ class SqliteLedger:
                 balances = [self._balance(connection, scope) for scope in scopes]
                 raise refusal(balances, request) or closed_scope(scopes[0])
             connection.execute(self._sql["take_purpose"], part)
+
+    def _keep(self, connection: sqlite3.Connection, scope: str, reserves: dict[Purpose, int]) -> None:
+        """Write the rows of a scope's purposes anew: the reserves in their order, with what each has used so far."""
+        used = {row[0]: row[2] for row in connection.execute(self._sql["purposes_of"], {"scope": scope})}
+        connection.execute(self._sql["forget_purposes"], {"scope": scope})
+        rows = [
+            {"scope": scope, "purpose": purpose, "kept": reserves.get(purpose), "used": used.get(purpose, 0)}
+            for purpose in dict.fromkeys((*reserves, *used))
+        ]
+        connection.executemany(self._sql["keep_purpose"], rows)
 
     def _book(self, connection: sqlite3.Connection, entry: Entry, amount: Amount) -> None:
         row = {"purpose": entry.purpose} | bind_amount(amount) | bind_amount(entry.held, prefix="held_")

@@ -53,6 +53,7 @@ class BudgetPart(_Part):
     retries_left: int | None = Field(description="count; null when unlimited")
     seconds_limit: float | None = Field(description="seconds in all; null when unlimited")
     seconds_left: float | None = Field(description="seconds; null when unlimited")
+    planned_calls: int | None = Field(description="calls the episode is planned to take; null when nothing was planned")
 
 
 class PressurePart(_Part):
@@ -92,10 +93,13 @@ class MeasurePart(_Part):
 
 
 class RejectionPart(_Part):
-    """An arm that was tried in this step before, and why it did not do."""
+    """An arm that is out for the rest of this step, and why."""
 
     arm: str = Field(description="name of the arm")
-    reason: str = Field(description="why its answer was not accepted")
+    reason: str = Field(description="what was wrong")
+    why: Literal["answer", "fault", "person"] = Field(
+        description="its answer was not accepted, its call failed, or a person said no"
+    )
 
 
 class UsagePart(_Part):
@@ -145,12 +149,13 @@ class RoutingDecisionEvent(_AttemptEvent):
     needs_tools: bool = Field(description="tools are bound to the call")
     needs_structure: bool = Field(description="a schema is bound to the call")
     pinned: str | None = Field(description="arm the user demands; null when free")
-    rejected: tuple[RejectionPart, ...] = Field(description="arms tried in this step before")
+    rejected: tuple[RejectionPart, ...] = Field(description="arms that are out for the rest of this step")
     alternatives: tuple[AlternativePart, ...] = Field(description="every arm of the pool, in pool order")
     budget: BudgetPart = Field(description="what was left")
     pressure: PressurePart = Field(description="how much trouble the episode is in")
     features: FeaturesPart = Field(description="what else was known of the step")
     needs_media: tuple[str, ...] = Field(description="kinds of media that the arm has to take")
+    loops: bool = Field(description="the call is one round of an agent's loop")
     alone: bool = Field(description="the call stands outside any graph and opened an episode of its own")
     closing: bool = Field(description="this is to be the last call of its episode: without tools, told to answer now")
     calm_price: float | None = Field(description="lambda if money were spent as planned; null when nothing was planned")

@@ -35,12 +35,13 @@ def decision_event(record: Record) -> Event:
         "needs_tools": step.needs_tools,
         "needs_structure": step.needs_structure,
         "pinned": step.pinned,
-        "rejected": tuple([{"arm": tried.arm, "reason": tried.reason} for tried in step.rejected]),
+        "rejected": tuple([{"arm": tried.arm, "reason": tried.reason, "why": tried.why} for tried in step.rejected]),
         "alternatives": _alternatives(record),
         "budget": _budget(step),
         "pressure": _pressure(step),
         "features": _features(step),
         "needs_media": step.needs_media,
+        "loops": step.loops,
         "alone": step.alone,
         "closing": step.closing,
         "calm_price": _float(ruling.calm_price),
@@ -141,6 +142,7 @@ def _budget(step: Step) -> Event:
         "retries_left": view.retries_left,
         "seconds_limit": _float(view.seconds_limit),
         "seconds_left": _float(view.seconds_left),
+        "planned_calls": view.planned_calls,
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from langroute.money import float_dollars, format_dollars
+from langroute.money import NANO_PER_DOLLAR, float_dollars, format_dollars
 from langroute.records import Alternative, Estimate, Permit, RoutingDecision, Ruling, Step
 
 
@@ -25,10 +25,17 @@ class FrontierPolicy:
         ]
         allowed = [entry for entry in scored if entry[2].allowed]
         best = max(allowed, key=lambda entry: (entry[0], -entry[1].cost_nano), default=None)
+        if ruling.stop_price is not None and not any(_worthwhile(entry[1], ruling.stop_price) for entry in allowed):
+            best = None
         return compose(self, step, ruling, scored, best)
 
 
 Scored = tuple[float, Estimate, Permit]
+
+
+def _worthwhile(estimate: Estimate, stop_price: float) -> bool:
+    """Whether an arm beats the empty arm, which costs nothing and achieves nothing."""
+    return estimate.success >= stop_price * float_dollars(estimate.cost_nano)
 
 
 def compose(
@@ -51,7 +58,7 @@ def compose(
         because: why the policy chose it, where it did not weigh it against the next best.
     """
     name, version = getattr(policy, "name", ""), getattr(policy, "version", "")
-    alternatives = tuple(_alternative(entry, best) for entry in scored)
+    alternatives = tuple(_alternative(entry, best, ruling) for entry in scored)
     if best is None:
         return RoutingDecision(
             arm=None,
@@ -59,7 +66,7 @@ def compose(
             alternatives=alternatives,
             policy=name,
             policy_version=version,
-            rationale=f"Stop: no arm may make this {step.kind} call ({_first_reason(scored)}).",
+            rationale=f"Stop: no arm {_verb(scored)} make this {step.kind} call ({_reasons(alternatives)}).",
         )
     _, estimate, permit = best
     return RoutingDecision(
@@ -76,7 +83,7 @@ def compose(
     )
 
 
-def _alternative(entry: Scored, best: Scored | None) -> Alternative:
+def _alternative(entry: Scored, best: Scored | None, ruling: Ruling) -> Alternative:
     utility, estimate, permit = entry
     return Alternative(
         arm=estimate.arm,
@@ -84,16 +91,16 @@ def _alternative(entry: Scored, best: Scored | None) -> Alternative:
         cost_nano=estimate.cost_nano,
         worst_nano=permit.worst_nano,
         utility=utility,
-        why_not=_why_not(entry, best),
+        why_not=_why_not(entry, best, ruling),
     )
 
 
-def _why_not(entry: Scored, best: Scored | None) -> str:
+def _why_not(entry: Scored, best: Scored | None, ruling: Ruling) -> str:
     utility, estimate, permit = entry
-    if permit.why_not or best is None:
+    if permit.why_not or entry is best:
         return permit.why_not
-    if entry is best:
-        return ""
+    if best is None:
+        return _not_worth(estimate, ruling)
     chosen_utility, chosen, _ = best
     gain = estimate.success - chosen.success
     extra = estimate.cost_nano - chosen.cost_nano
@@ -106,8 +113,20 @@ def _why_not(entry: Scored, best: Scored | None) -> str:
     return f"no better than {chosen.arm}, and no cheaper"
 
 
-def _first_reason(scored: Sequence[Scored]) -> str:
-    return "; ".join(f"{estimate.arm}: {permit.why_not}" for _, estimate, permit in scored) or "the pool is empty"
+def _not_worth(estimate: Estimate, ruling: Ruling) -> str:
+    if not ruling.stop_price:
+        return ""
+    worth = format_dollars(round(estimate.success / ruling.stop_price * NANO_PER_DOLLAR))
+    cost = format_dollars(estimate.cost_nano)
+    return f"an expected success of {estimate.success:.2f} is worth {worth}, less than its price of {cost}"
+
+
+def _verb(scored: Sequence[Scored]) -> str:
+    return "should" if any(permit.allowed for _, _, permit in scored) else "may"
+
+
+def _reasons(alternatives: Sequence[Alternative]) -> str:
+    return "; ".join(f"{seen.arm}: {seen.why_not}" for seen in alternatives) or "the pool is empty"
 
 
 def _rationale(step: Step, ruling: Ruling, scored: Sequence[Scored], best: Scored, because: str) -> str:

@@ -14,9 +14,17 @@ from typing import cast
 from langroute.books import Amount, Balance, HoldRequest, Limits, Purpose
 from langroute.errors import BudgetExceeded, ConfigError, LedgerError
 from langroute.protocols import Ledger
+from langroute.testing.ledger_amendments import (
+    amends_every_limit,
+    amends_reserves,
+    amends_what_is_open_only,
+    lowers_below_what_is_used,
+    raises_a_live_budget,
+)
 from langroute.testing.ledger_moves import exceeds, expect, hold, latest, refuses, take
 from langroute.testing.ledger_races import (
     books_once_under_threads,
+    keeps_amended_limits_under_threads,
     loses_nothing_under_threads,
     never_overspends_under_threads,
 )
@@ -306,9 +314,15 @@ LEDGER_CHECKS: Mapping[str, LedgerCheck] = {
         lists_entries,
         keeps_books_after_close,
         keeps_large_numbers_exact,
+        raises_a_live_budget,
+        lowers_below_what_is_used,
+        amends_every_limit,
+        amends_reserves,
+        amends_what_is_open_only,
         never_overspends_under_threads,
         loses_nothing_under_threads,
         books_once_under_threads,
+        keeps_amended_limits_under_threads,
     )
 }
 """Every check by name. Each takes a ledger with empty books and raises when a promise is not kept."""

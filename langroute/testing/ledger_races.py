@@ -6,7 +6,7 @@ from threading import Barrier, Thread
 from langroute.books import Amount, Limits
 from langroute.errors import BudgetExceeded
 from langroute.protocols import Ledger
-from langroute.testing.ledger_moves import expect, hold
+from langroute.testing.ledger_moves import exceeds, expect, hold
 
 _THREADS = 32
 
@@ -62,6 +62,35 @@ def books_once_under_threads(ledger: Ledger) -> None:
     expect(len(told) == _THREADS and all(each == entry for each in told), "every caller sees the one settlement")
     expect(balance.spent == entry.settled and balance.held == Amount(), f"it is booked once, got {balance}")
     expect(balance.calls == 1, "it is one call")
+
+
+def keeps_amended_limits_under_threads(ledger: Ledger) -> None:
+    """While one thread raises and lowers a budget, no hold of 31 others passes the limit in force when it is taken."""
+    ledger.open("episode:a", Limits(nano_usd=100), at=0.0)
+    taken: list[int] = []
+    beyond: list[str] = []
+
+    def race(thread: int) -> None:
+        if thread == 0:
+            for number in range(20):
+                ledger.amend("episode:a", Limits(nano_usd=100 if number % 2 else 100 + 30 * number), at=1.0)
+            return
+        for number in range(10):
+            try:
+                balance = hold(ledger, f"{thread}/{number}", 10)
+            except BudgetExceeded:
+                continue
+            taken.append(10)
+            if balance.used.nano_usd > (balance.limits.nano_usd or 0):
+                beyond.append(f"{balance.used.nano_usd} of {balance.limits.nano_usd}")
+
+    _in_threads(race)
+    expect(not beyond, f"a hold is checked against the limits it is taken under, got {beyond[:3]}")
+    held = ledger.balance("episode:a").held.nano_usd
+    expect(held == sum(taken), f"what was taken is held, and no amendment loses it, got {held} of {sum(taken)}")
+    ledger.amend("episode:a", Limits(nano_usd=held + 10), at=2.0)
+    hold(ledger, "last", 10)
+    exceeds(lambda: hold(ledger, "more", 1))
 
 
 def _in_threads(race: Callable[[int], None]) -> None:

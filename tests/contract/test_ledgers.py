@@ -59,7 +59,15 @@ class LeakingLedger(MemoryLedger):
         return balance
 
 
-@pytest.mark.parametrize("wrong", [HidingLedger, LeakingLedger])
+class ForgettingLedger(MemoryLedger):
+    """Wrong on purpose: says that it put other limits in force, and goes on under the first."""
+
+    def amend(self, scope: str, limits: Limits, *, at: float) -> Balance:
+        """Answer with books that are not kept."""
+        return replace(self.balance(scope), limits=limits)
+
+
+@pytest.mark.parametrize("wrong", [HidingLedger, LeakingLedger, ForgettingLedger])
 def test_check_ledger_finds_what_is_wrong(wrong: type[MemoryLedger]) -> None:
     """The suite fails on a ledger that breaks a promise, and names the ledger and the check."""
     with pytest.raises(AssertionError, match=rf"{wrong.__name__} fails \w+"):

@@ -1,4 +1,4 @@
-"""No interleaving of opens, holds, settlements, releases and closings breaks the books, on any ledger."""
+"""No interleaving of opens, amendments, holds, settlements, releases and closings breaks the books, on any ledger."""
 
 import shutil
 import tempfile
@@ -142,6 +142,27 @@ class Books(RuleBasedStateMachine):
         self.both(lambda ledger: ledger.open(scope, limits, at=self.clock))
         self.model.scopes.setdefault(scope, ModelScope(limits))
 
+    @rule(scope=st.sampled_from(SCOPES), limits=limits())
+    def amend(self, scope: str, limits: Limits) -> None:
+        """Put other limits in force, perhaps below what is used or for a scope that takes none."""
+        self.clock += 1
+        answer = self.both(lambda ledger: ledger.amend(scope, limits, at=self.clock))
+        kept = self.model.scopes.get(scope)
+        if kept is None or kept.closed:
+            assert refused(answer) is LedgerError
+            return
+        assert refused(answer) is None
+        kept.limits = limits
+        over = any(
+            getattr(limits, resource) is not None and self.model.used(scope, resource) > getattr(limits, resource)
+            for resource in RESOURCES
+        )
+        kept_back = (
+            limits.nano_usd is not None
+            and self.model.used(scope, "nano_usd") + self.model.kept(scope) > limits.nano_usd
+        )
+        kept.overrun = over or kept_back
+
     @rule(hold_id=st.sampled_from(IDS), scopes=some_scopes, amount=amounts, purpose=st.sampled_from(PURPOSES))
     def hold(self, hold_id: str, scopes: tuple[str, ...], amount: Amount, purpose: Purpose) -> None:
         """Hold, with an id that may be taken already."""
@@ -226,7 +247,7 @@ class Books(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_overspent(self) -> None:
-        """Unless a provider billed more than was held, no limit is passed and every reserve is still there."""
+        """Unless more was billed than held, or limits were put too low, no limit is passed and reserves are kept."""
         for scope, kept in self.model.scopes.items():
             if kept.overrun:
                 continue

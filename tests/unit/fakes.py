@@ -13,7 +13,7 @@ from langroute.errors import EpisodeNotFound, JournalUnavailable
 from langroute.flow import Act, Call, Journey, Reply, journey
 from langroute.ledgers import MemoryLedger
 from langroute.money import Price
-from langroute.records import Arm, BudgetView, EpisodeEnd, PoolSnapshot, Record, Step, Usage
+from langroute.records import ActionTaken, Arm, BudgetView, EpisodeEnd, PoolSnapshot, Record, Step, Usage
 from langroute.router import StepRouter
 from langroute.testing.clock import FakeClock
 
@@ -156,12 +156,21 @@ class ListJournal:
         self.kept: list[Record] = []
         self.ends: list[EpisodeEnd] = []
         self.pools: list[PoolSnapshot] = []
+        self.noted: list[ActionTaken] = []
         self.broken = False
 
     def write(self, record: Record) -> None:
         if self.broken:
             raise JournalUnavailable("the disk is full")
         self.kept.append(record)
+
+    def note(self, action: ActionTaken) -> None:
+        if self.broken:
+            raise JournalUnavailable("the disk is full")
+        self.noted.append(action)
+
+    def actions(self, episode: str) -> tuple[ActionTaken, ...]:
+        return tuple(action for action in self.noted if action.episode == episode)
 
     def finish(self, end: EpisodeEnd) -> None:
         if self.broken:

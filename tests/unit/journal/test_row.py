@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from langroute.errors import JournalUnavailable
 from langroute.journal.row import (
     ROW_VERSION,
+    action_from_json,
+    action_to_json,
     end_from_json,
     end_to_json,
     from_json,
@@ -19,7 +21,7 @@ from langroute.journal.row import (
     to_json,
 )
 from langroute.money import Price, Rates
-from langroute.records import BudgetView, EpisodeEnd, PoolSnapshot, Record, RoutingDecision, Ruling, Step
+from langroute.records import ActionTaken, BudgetView, EpisodeEnd, PoolSnapshot, Record, RoutingDecision, Ruling, Step
 
 _SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(max_size=8) | st.text(alphabet='\ud800\udfff\x00"\\é', max_size=3),
@@ -58,6 +60,7 @@ def _instances(kind: Any) -> st.SearchStrategy[Any]:
 
 
 records: st.SearchStrategy[Record] = _instances(Record)
+actions: st.SearchStrategy[ActionTaken] = _instances(ActionTaken)
 ends: st.SearchStrategy[EpisodeEnd] = _instances(EpisodeEnd)
 pools: st.SearchStrategy[PoolSnapshot] = _instances(PoolSnapshot)
 
@@ -82,6 +85,14 @@ def test_a_record_comes_back_equal_and_its_bytes_too(record: Record) -> None:
     assert to_json(back) == text
     assert text.isascii()
     assert "\n" not in text
+
+
+@settings(max_examples=30, deadline=None)
+@given(actions)
+def test_an_action_comes_back_equal(action: ActionTaken) -> None:
+    """An action survives the way through its row."""
+    assert action_from_json(action_to_json(action)) == action
+    assert action_to_json(action_from_json(action_to_json(action))) == action_to_json(action)
 
 
 @settings(max_examples=30, deadline=None)

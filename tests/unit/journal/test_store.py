@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,17 @@ from langroute.journal import MemoryJournal, SqliteJournal, open_journal, to_jso
 from langroute.ledgers import SqliteLedger
 from langroute.money import Price
 from langroute.protocols import Journal
-from langroute.records import Arm, BudgetView, EpisodeEnd, PoolSnapshot, Record, RoutingDecision, Ruling, Step
+from langroute.records import (
+    ActionTaken,
+    Arm,
+    BudgetView,
+    EpisodeEnd,
+    PoolSnapshot,
+    Record,
+    RoutingDecision,
+    Ruling,
+    Step,
+)
 
 NEVER_S = 3600.0  # an interval at which nothing is stored unless a test asks for it
 
@@ -27,6 +38,11 @@ def record(record_id: str, *, episode: str = "a", at: float = 1.0) -> Record:
     step = Step(episode=episode, call_index=0, kind="control", budget=BudgetView(scope=f"episode:{episode}"))
     ruling, decision = Ruling(price_of_dollar=0.5, permits=()), RoutingDecision(arm=None)
     return Record(id=record_id, at=at, step=step, estimates=(), ruling=ruling, decision=decision, action="stop")
+
+
+def action(action_id: str, *, episode: str = "a", at: float = 1.0, reason: str = "why") -> ActionTaken:
+    """The plainest action."""
+    return ActionTaken(id=action_id, episode=episode, at=at, action="compress", reason=reason)
 
 
 MAKERS: dict[str, Callable[[Path], Journal]] = {
@@ -77,6 +93,39 @@ def test_an_episode_nobody_wrote_is_not_found(journal: Journal) -> None:
     assert journal.episodes() == ()
     journal.finish(EpisodeEnd(episode="nobody", at=1.0))
     assert journal.records("nobody") == ()
+
+
+def test_actions_come_back_in_order(journal: Journal) -> None:
+    """Each episode has its own actions, whole, in the order they were noted; an id stands for one, in its place."""
+    charged = ActionTaken(
+        id="x1",
+        episode="a",
+        at=5.5,
+        action="charged",
+        reason="search: $0.25",
+        call_index=3,
+        node="work",
+        cost_nano=250_000_000,
+        detail='{"name": "search"}',
+    )
+    for each in (action("x1"), action("x2", at=-1.0), action("x3", episode="b"), charged):
+        journal.note(each)
+    journal.flush()
+    assert journal.actions("a") == (charged, action("x2", at=-1.0))
+    assert journal.actions("b") == (action("x3", episode="b"),)
+    assert journal.actions("nobody") == ()
+
+
+def test_an_episode_of_actions_alone_exists(journal: Journal) -> None:
+    """Where a budget was opened, or a human asked, and no call made, the episode is known and has no records."""
+    journal.note(action("x1", episode="asked"))
+    assert journal.episodes() == ("asked",)
+    assert journal.records("asked") == ()
+    assert journal.arms("asked") == ()
+    assert journal.end("asked") is None
+    journal.write(record("r1"))
+    journal.note(action("x2", episode="asked"))
+    assert journal.episodes() == ("asked", "a")
 
 
 def test_an_end_is_kept_and_the_last_one_counts(journal: Journal) -> None:
@@ -132,6 +181,33 @@ def test_a_memory_journal_forgets_the_oldest() -> None:
     assert journal.episodes() == ("end4", "end3", "end2", "a")
 
 
+def test_a_memory_journal_bounds_its_actions_too() -> None:
+    """Actions have a bound of their own; an episode is forgotten when neither records nor actions are left of it."""
+    journal = MemoryJournal(most_records=2)
+    journal.write(record("r0", episode="mixed"))
+    journal.note(action("x0", episode="mixed"))
+    journal.note(action("x1", episode="noted"))
+    for number in range(2, 4):
+        journal.note(action(f"x{number}"))
+    assert [kept.id for kept in journal.actions("a")] == ["x2", "x3"]
+    assert journal.episodes() == ("a", "mixed")
+    with pytest.raises(EpisodeNotFound):
+        journal.records("noted")
+    for number in range(1, 3):
+        journal.write(record(f"r{number}"))
+    assert journal.episodes() == ("a",)
+
+
+def test_an_id_that_moves_to_another_episode_leaves_the_first(journal: Journal) -> None:
+    """An id stands for one record and one action, wherever it is written last."""
+    for episode in ("a", "b"):
+        journal.write(record("r1", episode=episode))
+        journal.note(action("x1", episode=episode))
+    journal.note(action("x2"))
+    assert [each.id for each in (*journal.records("a"), *journal.actions("a"))] == ["x2"]
+    assert [each.id for each in (*journal.records("b"), *journal.actions("b"))] == ["r1", "x1"]
+
+
 def test_journal_urls(tmp_path: Path) -> None:
     """The same URLs as for ledgers, with the same errors."""
     assert isinstance(open_journal("memory://"), MemoryJournal)
@@ -143,9 +219,10 @@ def test_journal_urls(tmp_path: Path) -> None:
 
 
 def test_writing_waits_for_no_file(stored: SqliteJournal) -> None:
-    """Writing and finishing only queue; reading what was never written makes no file either."""
+    """Writing, noting and finishing only queue; reading what was never written makes no file either."""
     assert stored.episodes() == ()
     stored.write(record("r1"))
+    stored.note(action("x1"))
     stored.finish(EpisodeEnd(episode="a", at=2.0))
     assert not stored.path.exists()
     stored.flush()
@@ -165,6 +242,24 @@ def test_a_thread_stores_what_was_written(tmp_path: Path) -> None:
         assert connection.execute("SELECT count(*) FROM journal_record").fetchone() == (3,)
     connection.close()
     journal.close()
+
+
+def test_a_file_of_the_first_version_gets_room_for_actions(stored: SqliteJournal) -> None:
+    """Records that were stored before actions existed are still read, and actions are kept beside them."""
+    first = resources.files("langroute.journal") / "sql" / "migrations" / "0001_journal.sql"
+    with sqlite3.connect(stored.path) as connection:
+        connection.executescript(first.read_text("utf-8"))
+        connection.execute("CREATE TABLE langroute_schema (room TEXT PRIMARY KEY, version INTEGER NOT NULL)")
+        connection.execute("INSERT INTO langroute_schema VALUES ('journal', 1)")
+        connection.execute(
+            "INSERT INTO journal_record (id, episode, at, body) VALUES ('r1', 'a', 1.0, ?)", (to_json(record("r1")),)
+        )
+        connection.execute("INSERT INTO journal_episode VALUES ('a', 1, NULL)")
+    connection.close()
+    assert stored.actions("a") == ()
+    stored.note(action("x1"))
+    assert stored.records("a") == (record("r1"),)
+    assert stored.actions("a") == (action("x1"),)
 
 
 def test_many_rows_are_stored_in_several_transactions(stored: SqliteJournal) -> None:
@@ -239,9 +334,12 @@ def test_a_record_that_cannot_be_stored_holds_up_no_other(
     stored.write(replace(record("r1"), estimates=({"small"},)))
     stored.write(record("r2", at=float("nan")))
     stored.write(record("r3", at=10**400))
+    stored.note(replace(action("x1"), detail={"no": "text"}))
     stored.write(record("r4"))
+    stored.note(action("x2"))
     assert [kept.id for kept in stored.records("a")] == ["r2", "r4"]
-    assert "cannot be kept in a journal" in caplog.text
+    assert [kept.id for kept in stored.actions("a")] == ["x2"]
+    assert caplog.text.count("cannot be kept in a journal") == 2
 
 
 def test_ledger_and_journal_share_a_file(tmp_path: Path) -> None:

@@ -1,0 +1,146 @@
+"""What a journey asks for: the acts that ``flow.py`` yields, and what comes back from a call.
+
+The drivers perform them: the desk those that concern the books and the journal, the door those that concern the model
+and the person in front of it.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from langroute.books import Amount, HoldRequest
+from langroute.episodes import Episode, RunPlace
+from langroute.questions import Ask as AskPerson
+from langroute.questions import Question
+from langroute.records import ActionTaken, Arm, Record, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a call brought back, before it is judged.
+
+    Attributes:
+        value: the answer in the framework's own form; opaque here.
+        usage: tokens reported; None when the provider reported none.
+        confidence: geometric mean of the output tokens' probabilities; None without logprobs.
+        defects: what is malformed about the answer.
+        served_by: model that the provider says answered.
+    """
+
+    value: Any = None
+    usage: Usage | None = None
+    confidence: float | None = None
+    defects: tuple[str, ...] = ()
+    served_by: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Look:
+    """Act: find the episode and read its books; the result is ``(Episode, Balance)``."""
+
+    place: RunPlace
+
+
+@dataclass(slots=True, kw_only=True)
+class Take:
+    """Act: take the hold, then announce the decision; the result is the books after it."""
+
+    request: HoldRequest
+    record: Record
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """Act: make the call; the result is a ``Reply``. Errors of the call are thrown into the flow.
+
+    Attributes:
+        gated: the answer may be rejected, so nothing of it may be streamed before it is accepted.
+        record: the record of the attempt so far.
+        started: set by the driver once something of the answer has been streamed.
+        usage: set by the driver where usage became known although the call failed.
+    """
+
+    arm: Arm
+    output_limit: int
+    gated: bool
+    record: Record
+    started: bool = False
+    usage: Usage | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Close:
+    """Act: settle the hold, then store and announce the record. Always completed, even when cancelled.
+
+    Attributes:
+        hold_id: the hold to settle; None when none was taken.
+        amount: what to book.
+        worst_case: the whole hold is booked because the truth is not known.
+        record: the record of the attempt, complete.
+        then: what the flow does next, if it goes round again.
+    """
+
+    hold_id: str | None
+    amount: Amount
+    worst_case: bool
+    record: Record
+    then: Literal["", "retry", "failover", "escalate"] = ""
+
+
+class StreamClosed(BaseException):
+    """Thrown into the flow when the consumer closes a stream early.
+
+    Not ``GeneratorExit``, which Python would turn into closing the inner generators before they have settled.
+    """
+
+
+@dataclass(slots=True, kw_only=True)
+class Pause:
+    """Act: wait before the next attempt."""
+
+    seconds: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Recall:
+    """Act: look whether a person was asked here before; the result is ``(place, Question | None, consent)``.
+
+    Attributes:
+        place: where the call stands.
+        episode: its episode.
+    """
+
+    place: RunPlace
+    episode: Episode
+
+
+@dataclass(slots=True, kw_only=True)
+class Tell:
+    """Act: log an action and keep it in the journal."""
+
+    action: ActionTaken
+
+
+@dataclass(slots=True, kw_only=True)
+class Ask:
+    """Act: ask a person; the result is the answer as it was given.
+
+    Attributes:
+        question: what is asked.
+        person: asks without any graph; None where the door interrupts the graph.
+    """
+
+    question: Question
+    person: AskPerson | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Raise:
+    """Act: raise the budget of an episode to this many dollars in all."""
+
+    episode: Episode
+    dollars: float
+
+
+Act = Look | Take | Call | Close | Pause | Recall | Tell | Ask | Raise
+Journey = Generator[Act, Any, Any]

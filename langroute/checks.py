@@ -1,0 +1,109 @@
+"""What a router checks of the parts it is given, and of the decisions of a policy that others wrote."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from langroute.config import RouterConfig
+from langroute.errors import ConfigError
+from langroute.protocols import Acceptance, Clock, Estimator, Governor, Journal, Ledger, RoutingPolicy
+from langroute.records import Arm, Kind, RoutingDecision, Ruling
+
+
+class Pool(Protocol):
+    """What the router needs of a pool."""
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms, in the order given."""
+        ...
+
+
+_PARTS: Mapping[str, type] = {
+    "policy": RoutingPolicy,
+    "estimator": Estimator,
+    "governor": Governor,
+    "ledger": Ledger,
+    "journal": Journal,
+    "clock": Clock,
+}
+
+
+def check_parts(**parts: object) -> None:
+    """Refuse parts that lack what their contract asks for.
+
+    Raises:
+        ConfigError: names the part and what it lacks.
+    """
+    for field, part in parts.items():
+        contract = _PARTS[field]
+        if part is not None and (isinstance(part, type) or not isinstance(part, contract)):
+            lacking = ", ".join(_lacking(part, contract)) or "an instance, not the class"
+            raise ConfigError(f"{part!r} is no {contract.__name__}; it lacks {lacking}", field=field)
+
+
+def _lacking(part: object, contract: type) -> list[str]:
+    fields = (name for base in contract.__mro__ for name in getattr(base, "__annotations__", {}))
+    return sorted(name for name in {*dir(contract), *fields} if name[0] != "_" and not hasattr(part, name))
+
+
+def checked_rules(rules: Sequence[Acceptance]) -> tuple[Acceptance, ...]:
+    """The acceptance rules, if they are some."""
+    if not isinstance(rules, Sequence) or not all(isinstance(rule, Acceptance) for rule in rules):
+        raise ConfigError(f"must be a sequence of acceptance rules, () for none, not {rules!r}", field="acceptance")
+    return tuple(rules)
+
+
+def checked_config(config: RouterConfig | None) -> RouterConfig:
+    """The configuration, if it is one; the defaults for None."""
+    if config is None:
+        return RouterConfig()
+    if not isinstance(config, RouterConfig):
+        raise ConfigError(f"must be a RouterConfig, not {config!r}; RouterConfig(**settings) makes one", field="config")
+    return config
+
+
+def checked_kinds(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    """The kinds by node, if they are a mapping."""
+    if not isinstance(kinds, Mapping):
+        raise ConfigError(f"must map node names to kinds, not be {kinds!r}", field="kinds")
+    return dict(kinds)
+
+
+def arms_by_name(pool: Pool) -> dict[str, Arm]:
+    """The arms of a pool by name; it must have some, each with a name of its own."""
+    arms = getattr(pool, "arms", None)
+    if not arms:
+        raise ConfigError("must be a ModelPool with at least one arm", field="pool")
+    by_name = {arm.name: arm for arm in arms}
+    if len(by_name) < len(arms):
+        raise ConfigError(f"has two arms of one name among {', '.join(arm.name for arm in arms)}", field="pool")
+    return by_name
+
+
+def check_within(decision: RoutingDecision, ruling: Ruling) -> None:
+    """The mask is hard, whoever wrote the policy: what is not permitted is refused, not called.
+
+    Raises:
+        ConfigError: the policy chose an arm that may not be called, or other limits than the permit's.
+    """
+    if decision.arm is None:
+        return
+    for permit in ruling.permits:
+        if permit.arm == decision.arm and permit.allowed:
+            if (decision.output_limit, decision.worst_nano) == (permit.output_limit, permit.worst_nano):
+                return
+            raise ConfigError(
+                f"{decision.policy} chose {decision.arm} with output_limit {decision.output_limit} and worst_nano "
+                f"{decision.worst_nano}; take both from its permit ({permit.output_limit}, {permit.worst_nano})",
+                field="policy",
+            )
+    raise ConfigError(f"{decision.policy} chose {decision.arm}, which is not permitted in this step", field="policy")
+
+
+def merged_config(config: RouterConfig, given: Mapping[str, Any]) -> RouterConfig:
+    """A configuration in which the arguments that were given win."""
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        return config
+    kept = {name: getattr(config, name) for name in config.model_fields_set}
+    return RouterConfig(**{**kept, **changes})

@@ -1,0 +1,1 @@
+SELECT body FROM journal_action WHERE episode = :episode ORDER BY seq

@@ -1,1 +1,0 @@
-INSERT INTO ledger_purpose (scope, purpose, kept_nano) VALUES (:scope, :purpose, :nano)

@@ -1,0 +1,97 @@
+"""The mask: whether an arm may be called in a step, and with which output limit.
+
+It is hard. An arm is permitted only with an output limit whose worst case fits into what is left, so a permitted call
+can never settle above the budget.
+"""
+
+from langroute.books import Resource
+from langroute.money import format_dollars
+from langroute.records import Arm, Permit, Rejection, Step
+
+
+def permit(step: Step, arm: Arm, *, barred: str = "", lower_output: bool = True) -> Permit:
+    """Whether an arm may be called now, and with which output limit.
+
+    Args:
+        step: the step.
+        arm: the arm.
+        barred: why the arm may not be called whatever it can do; empty when nothing speaks against it.
+        lower_output: whether a limit below the usual one will do where the usual one does not fit.
+    """
+    if reason := _incapable(step, arm) or barred:
+        return Permit(arm=arm.name, why_not=reason)
+    most = _too_short(step, arm)
+    if most is not None:
+        why = f"is not worth calling for less than {arm.min_output_tokens} output tokens, and {most} may be asked for"
+        return Permit(arm=arm.name, input_bound=step.bound_for(arm), why_not=why)
+    if short := _short_of_anything_but_dollars(step, arm):
+        wanted = arm.min_output_tokens
+        return Permit(
+            arm=arm.name, output_limit=wanted, input_bound=step.bound_for(arm), why_not=short[1], short_of=short[0]
+        )
+    limit = _output_limit(step, arm)
+    bound = step.bound_for(arm)
+    least = arm.min_output_tokens if lower_output else usual_limit(step, arm)
+    if limit < least:
+        needed = arm.price.worst_cost(input_tokens=bound, output_tokens=least)
+        left = format_dollars(step.budget.available_nano or 0)
+        smallest = "smallest worthwhile call" if lower_output else "usual call"
+        why = f"its {smallest} may cost {format_dollars(needed)}, {left} is left for this step"
+        return Permit(arm=arm.name, input_bound=bound, worst_nano=needed, why_not=why, short_of="dollars")
+    worst = arm.price.worst_cost(input_tokens=bound, output_tokens=limit)
+    return Permit(arm=arm.name, output_limit=limit, input_bound=bound, worst_nano=worst)
+
+
+def _too_short(step: Step, arm: Arm) -> int | None:
+    """The most output that may be asked for, where that is too little for the arm whatever the budget says."""
+    most = usual_limit(step, arm)
+    return most if most < arm.min_output_tokens else None
+
+
+def usual_limit(step: Step, arm: Arm) -> int:
+    """The output limit a call of this step has when money is no matter."""
+    return step.output_cap if arm.max_output_tokens is None else min(step.output_cap, arm.max_output_tokens)
+
+
+def _told(rejection: Rejection) -> str:
+    said = {"answer": "tried in this step: ", "fault": "failed in this step: ", "person": ""}[rejection.why]
+    return f"{said}{rejection.reason}"
+
+
+def _incapable(step: Step, arm: Arm) -> str:
+    for rejection in step.rejected:
+        if rejection.arm == arm.name:
+            return _told(rejection)
+    if step.pinned is not None and step.pinned != arm.name:
+        return f"pinned to {step.pinned}"
+    if step.needs_tools and not arm.calls_tools:
+        return "cannot call tools"
+    if step.needs_structure and not arm.structured_output:
+        return "cannot return structured output"
+    if arm.context_window is not None and step.input_tokens + arm.min_output_tokens > arm.context_window:
+        return f"about {step.input_tokens} input tokens do not fit its window of {arm.context_window}"
+    return ""
+
+
+def _short_of_anything_but_dollars(step: Step, arm: Arm) -> tuple[Resource, str] | None:
+    view = step.budget
+    if view.seconds_left is not None and view.seconds_left <= 0:
+        return "seconds", "the time of the episode is up"
+    if step.is_retry and view.retries_left is not None and view.retries_left < 1:
+        return "retries", "no retries are left"
+    if view.input_tokens_left is not None and view.input_tokens_left < step.bound_for(arm):
+        return "input_tokens", f"may take {step.bound_for(arm)} input tokens, {view.input_tokens_left} are left"
+    if view.output_tokens_left is not None and view.output_tokens_left < arm.min_output_tokens:
+        return "output_tokens", f"needs {arm.min_output_tokens} output tokens, {view.output_tokens_left} are left"
+    return None
+
+
+def _output_limit(step: Step, arm: Arm) -> int:
+    """The largest output limit that the step, the arm and every part of the budget allow."""
+    view = step.budget
+    limits = [usual_limit(step, arm)]
+    if view.output_tokens_left is not None:
+        limits.append(view.output_tokens_left)
+    if view.available_nano is not None:
+        limits.append(arm.price.affordable_output(nano=view.available_nano, input_tokens=step.bound_for(arm)))
+    return min(limits)
