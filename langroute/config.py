@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from langroute.actions import Actions
 from langroute.budget import Budget, config_error, plain_number
+from langroute.entry import EntryRule, When, named_rules
 from langroute.errors import ConfigError
 from langroute.files import read_mapping
 from langroute.records import KINDS, Kind
+from langroute.tiers import Tier
 
 DEFAULT_OUTPUT_CAPS: Mapping[Kind, int] = MappingProxyType(
     {"control": 2048, "execution": 4096, "verification": 2048, "presentation": 4096}
@@ -27,6 +29,8 @@ class RouterConfig(BaseModel):
         policy: ``prior``, ``always-small``, ``always-large`` or ``always:ARM``.
         thrift: success probability one is willing to give up to use the cheapest arm instead of the dearest, per step.
         kinds: kind of a node by its name, where the classification should be overruled.
+        tiers: by kind of step, the arm it starts with (``default``) and the cheapest it may ever take (``minimum``).
+        entries: rules for calls outside any graph, by task hint, channel, domain and words; the first match decides.
         output_caps: most output tokens of a call by kind, where the user set none on the model or the call.
         attempts_on_fault: how often a step's call is made in all, on one arm or several, when providers fail (429, 5xx,
             time-outs): the next arm first, the same again after a pause where no other is left.
@@ -47,6 +51,8 @@ class RouterConfig(BaseModel):
     policy: str = "prior"
     thrift: float = Field(default=0.12, ge=0, le=1)
     kinds: dict[str, Kind] = Field(default_factory=dict)
+    tiers: dict[Kind, Tier] = Field(default_factory=dict)
+    entries: tuple[EntryRule, ...] = ()
     output_caps: dict[Kind, int] = Field(default_factory=dict)
     attempts_on_fault: int = Field(default=3, ge=1)
     patience_s: float = Field(default=5.0, ge=0)
@@ -57,7 +63,7 @@ class RouterConfig(BaseModel):
         try:
             super().__init__(**data)
         except ValidationError as exc:
-            raise config_error(exc, section="router", known=type(self).model_fields) from exc
+            raise config_error(exc, section="router", known=_known_beside(exc, type(self).model_fields)) from exc
 
     @field_validator("thrift", "attempts_on_fault", mode="before")
     @classmethod
@@ -80,6 +86,11 @@ class RouterConfig(BaseModel):
                 raise ValueError(f"the cap of {kind} must be at least 1 token, got {cap}")
         return caps
 
+    @field_validator("entries")
+    @classmethod
+    def _entries_told_apart(cls, rules: tuple[EntryRule, ...]) -> tuple[EntryRule, ...]:
+        return named_rules(rules)
+
     def output_cap(self, kind: Kind) -> int:
         """Most output tokens of a call of this kind."""
         return self.output_caps.get(kind, DEFAULT_OUTPUT_CAPS[kind])
@@ -97,6 +108,16 @@ class RouterConfig(BaseModel):
                 raise ConfigError("use either budget or task_budget, not both", field="task_budget")
             data["budget"] = data.pop("task_budget")
         return cls(**data)
+
+
+_PARTS: Mapping[object, type[BaseModel]] = MappingProxyType({"tiers": Tier, "entries": EntryRule, "when": When})
+
+
+def _known_beside(exc: ValidationError, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields that stand beside the first one at fault."""
+    for place in exc.errors(include_url=False)[0]["loc"][:-1]:
+        fields = _PARTS[place].model_fields if place in _PARTS else fields
+    return fields
 
 
 def checked_kind(value: object, *, field: str) -> Kind:

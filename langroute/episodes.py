@@ -150,6 +150,8 @@ class RunPlace:
         resumed: the run continues an earlier one (interrupt, time travel) rather than starts from a fresh input.
         task: what the framework calls this execution of the node, the same when it is resumed; empty outside a graph.
         execution: identity of this execution; another one when it is resumed.
+        alone: the call stands outside any graph and episode, so it opens an episode of its own.
+        budget: what that episode may use, where it is not the router's own budget.
     """
 
     explicit: str = ""
@@ -158,6 +160,8 @@ class RunPlace:
     resumed: bool = False
     task: str = ""
     execution: object = None
+    alone: bool = False
+    budget: Budget | None = None
 
 
 class EpisodeBook:
@@ -228,8 +232,9 @@ class EpisodeBook:
         if place.run is None:
             if place.thread:
                 return self.episode(self._turn(place))
-            self._on_single_call()
-            return self.episode(f"call-{self._new_id()}")
+            if place.budget is None:
+                self._on_single_call()
+            return self.episode(f"call-{self._new_id()}", budget=place.budget)
         return self.episode(self._of_run(place))
 
     def _of_run(self, place: RunPlace) -> str:
@@ -256,7 +261,7 @@ class EpisodeBook:
             latest = self._ledger.latest(f"{scope_of(thread)}#")
             if latest is not None:
                 return episode_of(latest.scope)
-        turn = self.episode(f"{thread}#{self._new_id()}")
+        turn = self.episode(f"{thread}#{self._new_id()}", budget=place.budget)
         turn.look()  # opened now: a resume must find it, also when nothing was spent before the interrupt
         return turn.id
 

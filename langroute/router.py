@@ -45,8 +45,10 @@ from langroute.records import (
     PoolSnapshot,
     Record,
     RoutingDecision,
+    Ruling,
     Step,
 )
+from langroute.tiers import check_tiers, tiered
 
 _log = logging.getLogger("langroute.router")
 
@@ -113,6 +115,7 @@ class StepRouter:
         self.config = merged_config(checked_config(config), given)
         self.pool = pool
         self._arms = arms_by_name(pool)
+        check_tiers(self.config.tiers, self.config.entries, pool.arms)
         self.policy = (
             defaults.policy(self.config.policy, pool.arms) if policy is None or isinstance(policy, str) else policy
         )
@@ -167,7 +170,7 @@ class StepRouter:
     def _weigh(self, step: Step) -> Deliberation:
         arms = self.pool.arms
         estimates = self.estimator.estimate(step, arms)
-        ruling = self.governor.rule(step, arms, estimates)
+        ruling = self._tiered(self.governor.rule(step, arms, estimates), step)
         decision = self.policy.choose(step, estimates, ruling)
         check_within(decision, ruling)
         thought = Deliberation(step=step, estimates=estimates, ruling=ruling, decision=decision)
@@ -178,6 +181,12 @@ class StepRouter:
             calm = self.policy.choose(step, estimates, replace(ruling, price_of_dollar=ruling.calm_price))
             measures += too_dear(thought, calm)
         return replace(thought, measures=tuple(measures)) if measures else thought
+
+    def _tiered(self, ruling: Ruling, step: Step) -> Ruling:
+        tiers, entries = self.config.tiers, self.config.entries
+        if not tiers and not step.features.entry:
+            return ruling
+        return tiered(ruling, step, self.pool.arms, tiers=tiers, entries=entries)
 
     def arm(self, name: str) -> Arm:
         """An arm by name.

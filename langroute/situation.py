@@ -97,6 +97,7 @@ class Features:
         hint: what the caller says the task is; empty when nothing was said.
         channel: where the request comes from, for example ``chat`` or ``batch``; empty when nothing was said.
         domain: the subject, for example ``legal``; empty when nothing was said.
+        entry: name of the entry rule that the call matched; empty without one.
     """
 
     prompt_bytes: int = 0
@@ -106,6 +107,7 @@ class Features:
     hint: str = ""
     channel: str = ""
     domain: str = ""
+    entry: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

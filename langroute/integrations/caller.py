@@ -66,6 +66,7 @@ class LangChainCaller:
         reader: reads the step; told under which name an arm answers.
         edits: make the prompt shorter, in this order, when the router wants it to be.
         bound: models of this pool that tools are bound to; none when left out.
+        alone: the call opens an episode of its own.
     """
 
     def __init__(
@@ -76,12 +77,14 @@ class LangChainCaller:
         *,
         edits: Sequence[Edit] = (),
         bound: BoundModels | None = None,
+        alone: bool = False,
     ) -> None:
         self._pool = pool
         self._request = request
         self._reader = reader
         self._edits = edits
         self._bound = bound or BoundModels()
+        self._alone = alone
         self._reply = Reply()
 
     def observe(self, episode: str, call_index: int, /, *, compress: bool = False) -> Step:
@@ -89,7 +92,7 @@ class LangChainCaller:
         if compress and self._edits:
             shorter = shortened(self._request.messages, self._edits)
             self._request = replace(self._request, prompt=shorter, messages=shorter)
-        return self._reader.read(self._request, episode=episode, call_index=call_index)
+        return self._reader.read(self._request, episode=episode, call_index=call_index, alone=self._alone)
 
     def ask(self, act: Ask) -> object:
         """Interrupt the graph with a question, and return what it is resumed with.
@@ -212,15 +215,6 @@ class LangChainCaller:
         return reply
 
 
-def _joined(callbacks: Callbacks, meter: CallMeter) -> Callbacks:
-    """Callbacks with the meter beside them; those given are not changed."""
-    if callbacks is None or isinstance(callbacks, list):
-        return [*(callbacks or ()), meter]
-    manager = callbacks.copy()
-    manager.add_handler(meter, inherit=True)
-    return manager
-
-
 def closing_messages(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     """A conversation with the instruction to answer now at its end; the messages given are not changed."""
     return [*messages, HumanMessage(CLOSING_INSTRUCTION)]
@@ -246,6 +240,15 @@ def interrupted(act: Ask) -> object:
             "the graph with one, or give StepRouter(ask=...) a function that asks",
             field="actions.ask_above_dollars",
         ) from error
+
+
+def _joined(callbacks: Callbacks, meter: CallMeter) -> Callbacks:
+    """Callbacks with the meter beside them; those given are not changed."""
+    if callbacks is None or isinstance(callbacks, list):
+        return [*(callbacks or ()), meter]
+    manager = callbacks.copy()
+    manager.add_handler(meter, inherit=True)
+    return manager
 
 
 def _misfit(act: Call, meter: CallMeter, error: BaseException) -> Reply | None:

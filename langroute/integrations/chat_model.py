@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
@@ -17,12 +16,10 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2Stre
 from pydantic import ConfigDict, PrivateAttr
 
 from langroute import drivers
-from langroute.episodes import current_episode
 from langroute.errors import ConfigError
 from langroute.flow import Journey, journey
 from langroute.integrations.bindings import BoundModels
 from langroute.integrations.caller import LangChainCaller, answer
-from langroute.integrations.place import run_place
 from langroute.integrations.request import STRUCTURE, TOOLS, BoundTool, ModelCall, StepReader, Structure, model_call
 from langroute.pool import ModelPool
 from langroute.router import StepRouter
@@ -42,7 +39,8 @@ class RoutedChatModel(BaseChatModel):
     the chosen model's own name, and usage is counted once.
 
     A call can be steered through the config's metadata: ``langroute_episode``, ``langroute_kind``,
-    ``langroute_purpose``, ``langroute_arm``.
+    ``langroute_purpose``, ``langroute_arm``; a call outside any graph also by ``langroute_hint``, ``langroute_channel``
+    and ``langroute_domain``.
 
     Args:
         router: decides, and keeps the books. Its pool must be a ``ModelPool``.
@@ -302,11 +300,10 @@ class RoutedChatModel(BaseChatModel):
     def _set_out(self, call: ModelCall, *, streams: bool = False) -> tuple[Journey, StepRouter, LangChainCaller]:
         """A call's journey, with the desk and the caller that a driver needs to perform it."""
         gate = self.router.config.gate_streams or not (streams or _is_watched(call.config))
-        place, around = run_place(call.config), current_episode()
-        if around is not None:
-            # A stream may be read after the block that it was opened in has ended.
-            place = replace(place, explicit=around.id)
-        caller = LangChainCaller(_pool(self.router), call, self._reader, edits=self.edits, bound=self._bound)
+        place = self._reader.place(call)
+        caller = LangChainCaller(
+            _pool(self.router), call, self._reader, edits=self.edits, bound=self._bound, alone=place.alone
+        )
         return journey(self.router, place, caller.observe, gate=gate), self.router, caller
 
 

@@ -19,6 +19,11 @@ KIND_REASON = "langroute_kind_reason"
 PURPOSE = "langroute_purpose"
 ARM = "langroute_arm"
 LOOP = "langroute_loop"
+HINT = "langroute_hint"
+CHANNEL = "langroute_channel"
+DOMAIN = "langroute_domain"
+
+_LONGEST_WORD = 100  # characters: these words stand in the log, where no prompt may
 
 # Keys of LangGraph's own that no public function gives (INTEGRATION: the identity of a run, and whether it resumes).
 _RUNTIME = "__pregel_runtime"
@@ -40,6 +45,9 @@ class NodePlace:
         arm: the arm the user demands; None when free.
         attempt: graph attempts of this node before this one (retry policies).
         loops: the node is one round of an agent's loop.
+        hint: what the caller says the task is; empty when nothing was said.
+        channel: where the request comes from; empty when nothing was said.
+        domain: its subject; empty when nothing was said.
     """
 
     node: str = ""
@@ -49,6 +57,9 @@ class NodePlace:
     arm: str | None = None
     attempt: int = 0
     loops: bool = False
+    hint: str = ""
+    channel: str = ""
+    domain: str = ""
 
 
 def node_place(config: RunnableConfig) -> NodePlace:
@@ -67,6 +78,9 @@ def node_place(config: RunnableConfig) -> NodePlace:
         arm=_text(metadata, ARM),
         attempt=_graph_attempt(config) + _tagged_attempt(config),
         loops=_loops(metadata),
+        hint=_word(config, HINT),
+        channel=_word(config, CHANNEL),
+        domain=_word(config, DOMAIN),
     )
 
 
@@ -178,6 +192,21 @@ def _text(data: Mapping[str, Any], key: str) -> str | None:
     if not isinstance(value, str) or not value.strip():
         raise ConfigError(f"must be a non-empty string, not {value!r}", field=f"metadata.{key}")
     return value
+
+
+def _word(config: RunnableConfig, key: str) -> str:
+    """What was said of a call in its metadata, or of its whole run in ``configurable``."""
+    parts = (("metadata", config.get("metadata")), ("configurable", config.get("configurable")))
+    for part, data in parts:
+        value = (data or {}).get(key)
+        if value is None:
+            continue
+        if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_WORD:
+            raise ConfigError(
+                f"must be a word or a few (1 to {_LONGEST_WORD} characters), not {value!r:.120}", field=f"{part}.{key}"
+            )
+        return value.strip()
+    return ""
 
 
 def _purpose(metadata: Mapping[str, Any]) -> Purpose | None:

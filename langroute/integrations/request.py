@@ -12,11 +12,14 @@ from langchain_core.runnables import RunnableConfig
 
 from langroute.books import Purpose
 from langroute.config import RouterConfig
+from langroute.entry import EntryRule
+from langroute.episodes import RunPlace
 from langroute.integrations.bindings import schema_bytes, schema_of
+from langroute.integrations.entrance import Entrance
 from langroute.integrations.options import refuse_hidden_costs, take_output_limit, text_bytes
 from langroute.integrations.place import NodePlace, node_place
 from langroute.pool import ModelPool
-from langroute.records import BudgetView, Kind, Step
+from langroute.records import BudgetView, Features, Kind, Step
 from langroute.steps import ConversationReader, Reading, bound_input_tokens, expected_input_tokens
 from langroute.steps.classify import classify_node
 
@@ -134,6 +137,7 @@ class StepReader:
     def __init__(self, config: RouterConfig, pool: ModelPool) -> None:
         self._config = config
         self._pool = pool
+        self._entrance = Entrance(config)
         self._reader = ConversationReader()
         self._answers: OrderedDict[str, tuple[str, int]] = OrderedDict()
 
@@ -147,10 +151,15 @@ class StepReader:
             while len(self._answers) > _MOST_ANSWERS:
                 self._answers.popitem(last=False)
 
-    def read(self, call: ModelCall, *, episode: str, call_index: int) -> Step:
+    def place(self, call: ModelCall) -> RunPlace:
+        """Where a call stands, to find its episode, and what is set aside for one that it opens."""
+        return self._entrance.place(call.config, call.messages)
+
+    def read(self, call: ModelCall, *, episode: str, call_index: int, alone: bool = False) -> Step:
         """The step of a call; its ``budget`` is still to be filled in."""
         place = node_place(call.config)
-        kind, reason = self._kind(place, call)
+        entry = self._entrance.rule(place, call.messages)
+        kind, reason = self._kind(place, call, entry)
         reading = self._reader.read(call.messages)
         bounds = self._arm_bounds(call, reading)
         return Step(
@@ -170,6 +179,10 @@ class StepReader:
             needs_structure=call.needs_structure,
             pinned=place.arm,
             loops=place.loops,
+            features=Features(
+                hint=place.hint, channel=place.channel, domain=place.domain, entry="" if entry is None else entry.name
+            ),
+            alone=alone,
         )
 
     def _arm_bounds(self, call: ModelCall, reading: Reading) -> dict[str, int]:
@@ -197,12 +210,14 @@ class StepReader:
                 return model if asked_with == index else None
         return None
 
-    def _kind(self, place: NodePlace, call: ModelCall) -> tuple[Kind, str]:
+    def _kind(self, place: NodePlace, call: ModelCall, entry: EntryRule | None) -> tuple[Kind, str]:
         if place.node in self._config.kinds:
             return self._config.kinds[place.node], "set in config"
         if place.kind is not None:
             return place.kind, place.kind_reason
         schema = call.structure.schema if call.structure is not None else None
+        if not place.node:
+            return self._entrance.kind(place, entry, call.messages, tools=bool(call.tools), schema=schema)
         found = classify_node(name=place.node, tools=bool(call.tools), schema=schema)
         return found.kind, found.reason
 

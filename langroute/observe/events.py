@@ -83,6 +83,7 @@ class FeaturesPart(_Part):
     hint: str = Field(description="what the caller says the task is; empty when nothing was said")
     channel: str = Field(description="where the request comes from; empty when nothing was said")
     domain: str = Field(description="the subject; empty when nothing was said")
+    entry: str = Field(description="name of the entry rule that the call matched; empty without one")
 
 
 class MeasurePart(_Part):

@@ -172,6 +172,7 @@ def _features(step: Step) -> Event:
         "hint": features.hint,
         "channel": features.channel,
         "domain": features.domain,
+        "entry": features.entry,
     }
 
 

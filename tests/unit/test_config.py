@@ -7,14 +7,18 @@ import pytest
 
 from langroute.budget import Budget
 from langroute.config import DEFAULT_OUTPUT_CAPS, RouterConfig, checked_kind
+from langroute.entry import EntryRule, When
 from langroute.errors import ConfigError
 from langroute.records import KINDS
+from langroute.tiers import Tier
 
 YAML = """
 store: sqlite:///books.db
 policy: always-small
 thrift: 0.2
 kinds: {plan: control}
+tiers: {control: {default: large, minimum: medium}}
+entries: [{when: {channel: voice}, kind: presentation}]
 output_caps: {execution: 64}
 attempts_on_fault: 5
 gate_streams: true
@@ -32,6 +36,8 @@ def test_a_file_holds_every_setting(tmp_path: Path, key: str) -> None:
         policy="always-small",
         thrift=0.2,
         kinds={"plan": "control"},
+        tiers={"control": Tier(default="large", minimum="medium")},
+        entries=(EntryRule(when=When(channel="voice"), kind="presentation"),),
         output_caps={"execution": 64},
         attempts_on_fault=5,
         gate_streams=True,

@@ -58,6 +58,18 @@ def test_the_order_of_resolution() -> None:
     assert book.single_calls == 1
 
 
+def test_an_episode_that_a_call_opens_gets_what_is_set_aside_for_it() -> None:
+    """A lone call, or the fresh turn it begins, opens its episode under the place's budget, and needs no warning."""
+    book, own = _Book(budget=Budget(total_dollars=1)), Budget(total_dollars=0.25)
+    for thread in ("", "t"):
+        episode = book.resolve(RunPlace(alone=True, thread=thread, budget=own))
+        assert episode.look().limits.nano_usd == 25 * 10**7
+        assert book.episode(episode.id).budget == own
+    assert book.single_calls == 0
+    assert book.resolve(RunPlace(alone=True)).look().limits.nano_usd == 10**9
+    assert book.single_calls == 1
+
+
 def test_a_budget_over_the_whole_thread() -> None:
     """``per="thread"`` makes every run of a thread one episode, an explicit id still first."""
     book = _Book(budget=Budget(per="thread"))
