@@ -90,15 +90,16 @@ class Balance:
 
     def reserve_left(self, purpose: Purpose) -> int:
         """Nano-dollars still kept for a purpose: its reserve less what that purpose has spent or holds."""
-        kept = dict(self.limits.reserves).get(purpose, 0)
-        return max(0, kept - dict(self.used_nano).get(purpose, 0))
+        kept = next((nano for name, nano in self.limits.reserves if name == purpose), 0)
+        used = next((nano for name, nano in self.used_nano if name == purpose), 0)
+        return max(0, kept - used)
 
     def available_nano(self, purpose: Purpose) -> int | None:
         """Nano-dollars a call of this purpose may set aside: all that is left but the other purposes' reserves."""
         if self.limits.nano_usd is None:
             return None
-        others = sum(self.reserve_left(name) for name, _ in self.limits.reserves if name != purpose)
-        return max(0, self.limits.nano_usd - self.used.nano_usd - others)
+        others = sum([self.reserve_left(name) for name, _ in self.limits.reserves if name != purpose])
+        return max(0, self.limits.nano_usd - self.spent.nano_usd - self.held.nano_usd - others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,8 @@ class _Learned:
 
     def onto(self, step: Step) -> Step:
         """The step as it looks after these attempts."""
+        if not (self.attempt or self.rejected or self.faulted or self.refused):
+            return step
         # A provider's 429 or outage says nothing against the arm: it is a retry in the books, but no pressure.
         unfit = sum("invalid_structure" in tried.reason for tried in self.rejected)
         pressure = replace(
@@ -272,7 +274,8 @@ def _attempt(
         may = not call.started and learned.faults + 1 < router.attempts_on_fault
         again = may and (fault.transient or (fault.elsewhere and others))
         close = _close_failed(record, request, call, fault, _ms(router, began))
-        yield replace(close, then=("failover" if others else "retry") if again else "")
+        close.then = ("failover" if others else "retry") if again else ""
+        yield close
         if not again:
             raise
         learned.faults += 1
@@ -295,7 +298,9 @@ def _attempt(
         learned.rejected.append(Rejection(arm=arm.name, reason=", ".join(defects)))
         learned.answer = reply.value
         outcome = replace(outcome, accepted=False)
-    yield replace(_close(record, request, outcome), then="" if outcome.accepted else "escalate")
+    close = _close(record, request, outcome)
+    close.then = "" if outcome.accepted else "escalate"
+    yield close
     return outcome.accepted, reply.value
 
 

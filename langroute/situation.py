@@ -224,4 +224,8 @@ class Step:
 
     def bound_for(self, arm: Arm) -> int:
         """The most input tokens this arm can be billed for this step."""
-        return min([self.input_bound, *(bound for name, bound in self.arm_bounds if name == arm.name)])
+        least = self.input_bound
+        for name, bound in self.arm_bounds:
+            if name == arm.name and bound < least:
+                least = bound
+        return least

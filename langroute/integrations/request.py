@@ -4,7 +4,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -19,9 +19,9 @@ from langroute.integrations.entrance import Entrance
 from langroute.integrations.options import refuse_hidden_costs, take_output_limit, text_bytes
 from langroute.integrations.place import NodePlace, node_place
 from langroute.pool import ModelPool
-from langroute.records import BudgetView, Features, Kind, Step
+from langroute.records import BudgetView, Features, Kind, Pressure, Step
 from langroute.steps import ConversationReader, Reading, bound_input_tokens, expected_input_tokens
-from langroute.steps.classify import classify_node
+from langroute.steps.classify import Classification, classify_node
 
 TOOLS = "tools"
 STRUCTURE = "langroute_structure"
@@ -170,7 +170,7 @@ class StepReader:
             node=place.node,
             kind_reason=reason,
             purpose=place.purpose or default_purpose(kind),
-            pressure=replace(reading.pressure, retries=reading.pressure.retries + place.attempt),
+            pressure=_with_retries(reading.pressure, place.attempt),
             input_tokens=min([expected_input_tokens(reading, tools_bytes=call.schema_bytes), *bounds.values()]),
             input_bound=bound_input_tokens(reading, tools_bytes=call.schema_bytes),
             arm_bounds=tuple(bounds.items()),
@@ -218,8 +218,21 @@ class StepReader:
         schema = call.structure.schema if call.structure is not None else None
         if not place.node:
             return self._entrance.kind(place, entry, call.messages, tools=bool(call.tools), schema=schema)
-        found = classify_node(name=place.node, tools=bool(call.tools), schema=schema)
+        if schema is None or isinstance(schema, type):
+            found = _classified(place.node, bool(call.tools), schema)
+        else:
+            found = classify_node(name=place.node, tools=bool(call.tools), schema=schema)
         return found.kind, found.reason
+
+
+@lru_cache(maxsize=512)
+def _classified(node: str, tools: bool, schema: type | None) -> Classification:
+    """The same node is classified once, not at every step."""
+    return classify_node(name=node, tools=tools, schema=schema)
+
+
+def _with_retries(pressure: Pressure, retries: int) -> Pressure:
+    return replace(pressure, retries=pressure.retries + retries) if retries else pressure
 
 
 def default_purpose(kind: Kind) -> Purpose:
