@@ -6,12 +6,15 @@ Money is integer nano-dollars (``*_nano``, ``nano_usd``), time is epoch seconds.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from langroute.quick import quick
+
 Purpose = Literal["general", "final_synthesis", "verification", "human_handoff"]
 RESERVED_PURPOSES: tuple[Purpose, ...] = ("final_synthesis", "verification", "human_handoff")
 
 Resource = Literal["dollars", "input_tokens", "output_tokens", "retries", "seconds"]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
     """What a call sets aside or uses: money, tokens, and whether it is a retry."""
@@ -40,6 +43,7 @@ class Amount:
         )
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The limits of one ledger scope; None means unlimited.
@@ -59,6 +63,7 @@ class Limits:
     reserves: tuple[tuple[Purpose, int], ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
     """The books of one scope at one moment.
@@ -102,6 +107,7 @@ class Balance:
         return max(0, self.limits.nano_usd - self.spent.nano_usd - self.held.nano_usd - others)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldRequest:
     """A call's worst case, to be set aside in every scope at once or in none.
@@ -123,6 +129,7 @@ class HoldRequest:
     at: float = 0.0
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One line of the books: a hold and what became of it.

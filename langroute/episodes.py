@@ -13,6 +13,7 @@ from langroute.books import Balance
 from langroute.budget import Budget
 from langroute.errors import ConfigError
 from langroute.protocols import Clock, Ledger
+from langroute.quick import quick
 from langroute.records import EpisodeEnd
 
 _SCOPE = "episode:"
@@ -139,6 +140,7 @@ def inside(episode: Episode) -> Iterator[Episode]:
         yield episode
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlace:
     """Where a call stands in its host framework, as far as the episode depends on it.

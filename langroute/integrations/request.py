@@ -19,6 +19,7 @@ from langroute.integrations.entrance import Entrance
 from langroute.integrations.options import refuse_hidden_costs, take_output_limit, text_bytes
 from langroute.integrations.place import NodePlace, node_place
 from langroute.pool import ModelPool
+from langroute.quick import quick
 from langroute.records import BudgetView, Features, Kind, Pressure, Step
 from langroute.steps import ConversationReader, Reading, bound_input_tokens, expected_input_tokens
 from langroute.steps.classify import Classification, classify_node
@@ -52,6 +53,7 @@ class Structure:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quick
 @dataclass(frozen=True, kw_only=True)
 class ModelCall:
     """One call as it reached a door: the prompt, the config, and what was bound to it.
