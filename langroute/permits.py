@@ -59,6 +59,12 @@ def _incapable(step: Step, arm: Arm) -> str:
         return "cannot call tools"
     if step.needs_structure and not arm.structured_output:
         return "cannot return structured output"
+    return _cannot_take(step, arm)
+
+
+def _cannot_take(step: Step, arm: Arm) -> str:
+    if arm.modalities is not None and (media := [kind for kind in step.needs_media if kind not in arm.modalities]):
+        return f"cannot take {' or '.join(media)} input"
     if arm.context_window is not None and step.input_tokens + arm.min_output_tokens > arm.context_window:
         return f"about {step.input_tokens} input tokens do not fit its window of {arm.context_window}"
     return ""

@@ -253,6 +253,7 @@ def _arm(name: str, about: Traits, *, price: Price, rank: float, floor: int) -> 
         min_output_tokens=max(floor, about.min_output_tokens),
         max_output_tokens=about.max_output_tokens,
         rank=rank,
+        modalities=about.modalities,
     )
 
 

@@ -210,6 +210,7 @@ class LangChainCaller:
         if self._request.structure is not None and isinstance(value, dict) and value.get("parsing_error") is not None:
             defects.append("invalid_structure")
         reply = meter.reply(value, tuple(defects))
+        self._reader.learn_outcome(act.record.step.episode, reply.confidence)
         if meter.message is not None:
             self._reader.learn_answer(meter.message, model=act.arm.model, asked_with=len(self._request.messages))
         return reply

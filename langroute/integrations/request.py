@@ -3,7 +3,7 @@
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -18,9 +18,10 @@ from langroute.integrations.bindings import schema_bytes, schema_of
 from langroute.integrations.entrance import Entrance
 from langroute.integrations.options import refuse_hidden_costs, take_output_limit, text_bytes
 from langroute.integrations.place import NodePlace, node_place
+from langroute.integrations.signals import Signals
 from langroute.pool import ModelPool
 from langroute.quick import quick
-from langroute.records import BudgetView, Features, Kind, Pressure, Step
+from langroute.records import BudgetView, Kind, Step
 from langroute.steps import ConversationReader, Reading, bound_input_tokens, expected_input_tokens
 from langroute.steps.classify import Classification, classify_node
 
@@ -142,6 +143,7 @@ class StepReader:
         self._entrance = Entrance(config)
         self._reader = ConversationReader()
         self._answers: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._signals = Signals(pool)
 
     def learn_answer(self, message: AIMessage, *, model: str, asked_with: int) -> None:
         """Remember that ``model`` gave this answer to a call on ``asked_with`` messages: then its report of them holds.
@@ -152,6 +154,10 @@ class StepReader:
             self._answers[message.id] = (model, asked_with)
             while len(self._answers) > _MOST_ANSWERS:
                 self._answers.popitem(last=False)
+
+    def learn_outcome(self, episode: str, confidence: float | None) -> None:
+        """Remember how sure the latest answer of an episode was; None when it did not tell."""
+        self._signals.learn_outcome(episode, confidence)
 
     def place(self, call: ModelCall) -> RunPlace:
         """Where a call stands, to find its episode, and what is set aside for one that it opens."""
@@ -164,6 +170,7 @@ class StepReader:
         kind, reason = self._kind(place, call, entry)
         reading = self._reader.read(call.messages)
         bounds = self._arm_bounds(call, reading)
+        expected = min([expected_input_tokens(reading, tools_bytes=call.schema_bytes), *bounds.values()])
         return Step(
             episode=episode,
             call_index=call_index,
@@ -172,8 +179,8 @@ class StepReader:
             node=place.node,
             kind_reason=reason,
             purpose=place.purpose or default_purpose(kind),
-            pressure=_with_retries(reading.pressure, place.attempt),
-            input_tokens=min([expected_input_tokens(reading, tools_bytes=call.schema_bytes), *bounds.values()]),
+            pressure=self._signals.pressure(reading, call.config, episode=episode, place=place, expected=expected),
+            input_tokens=expected,
             input_bound=bound_input_tokens(reading, tools_bytes=call.schema_bytes),
             arm_bounds=tuple(bounds.items()),
             output_cap=call.output_limit or self._config.output_cap(kind),
@@ -181,9 +188,15 @@ class StepReader:
             needs_structure=call.needs_structure,
             pinned=place.arm,
             loops=place.loops,
-            features=Features(
-                hint=place.hint, channel=place.channel, domain=place.domain, entry="" if entry is None else entry.name
+            features=self._signals.features(
+                reading,
+                episode=episode,
+                place=place,
+                entry=entry,
+                schema_bytes=call.schema_bytes,
+                tool_category=self._signals.tool_category(call.tools, call.tool_options, lambda: call.tool_schemas),
             ),
+            needs_media=reading.media_kinds,
             alone=alone,
         )
 
@@ -231,10 +244,6 @@ class StepReader:
 def _classified(node: str, tools: bool, schema: type | None) -> Classification:
     """The same node is classified once, not at every step."""
     return classify_node(name=node, tools=tools, schema=schema)
-
-
-def _with_retries(pressure: Pressure, retries: int) -> Pressure:
-    return replace(pressure, retries=pressure.retries + retries) if retries else pressure
 
 
 def default_purpose(kind: Kind) -> Purpose:
