@@ -4,7 +4,10 @@ Money is integer nano-dollars (``*_nano``, ``nano_usd``), time is epoch seconds.
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
+
+from langroute.money import dollars
 
 Purpose = Literal["general", "final_synthesis", "verification", "human_handoff"]
 RESERVED_PURPOSES: tuple[Purpose, ...] = ("final_synthesis", "verification", "human_handoff")
@@ -99,6 +102,42 @@ class Balance:
             return None
         others = sum(self.reserve_left(name) for name, _ in self.limits.reserves if name != purpose)
         return max(0, self.limits.nano_usd - self.used.nano_usd - others)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remaining:
+    """What is left of an episode's budget at one moment; None means unlimited, and nothing is below zero.
+
+    Attributes:
+        dollars: exact dollars that a call or charge of the purpose in question may still set aside: less what is spent,
+            what calls under way hold, and what is kept for other purposes.
+        input_tokens: input tokens.
+        output_tokens: output tokens.
+        retries: calls that may repeat an attempt.
+        seconds: seconds in which calls are still admitted.
+    """
+
+    dollars: Decimal | None
+    input_tokens: int | None
+    output_tokens: int | None
+    retries: int | None
+    seconds: float | None
+
+
+def remaining_of(balance: Balance, purpose: Purpose, *, max_seconds: float | None, now: float) -> Remaining:
+    """What the books have left for a purpose."""
+    limits, used, nano = balance.limits, balance.used, balance.available_nano(purpose)
+    return Remaining(
+        dollars=None if nano is None else dollars(nano),
+        input_tokens=_left(limits.input_tokens, used.input_tokens),
+        output_tokens=_left(limits.output_tokens, used.output_tokens),
+        retries=_left(limits.retries, used.retries),
+        seconds=None if max_seconds is None else max(0.0, round(max_seconds - (now - balance.opened_at), 3)),
+    )
+
+
+def _left(limit: int | None, used: int) -> int | None:
+    return None if limit is None else max(0, limit - used)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

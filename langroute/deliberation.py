@@ -22,9 +22,7 @@ class Deliberation:
     measures: tuple[Measure, ...] = ()
 
 
-def view_of(
-    balance: Balance, step: Step, *, max_seconds: float | None, now: float, planned_calls: int | None = None
-) -> BudgetView:
+def view_of(balance: Balance, step: Step, *, max_seconds: float | None, now: float) -> BudgetView:
     """What a step may know of its budget."""
     limits, used = balance.limits, balance.used
     return BudgetView(
@@ -42,7 +40,6 @@ def view_of(
         seconds_limit=max_seconds,
         retries_left=None if limits.retries is None else max(0, limits.retries - used.retries),
         seconds_left=None if max_seconds is None else round(max_seconds - (now - balance.opened_at), 3),
-        planned_calls=planned_calls,
     )
 
 

@@ -16,8 +16,8 @@ class BudgetGovernor:
 
     The price of a dollar (lambda) is scale-free: ``thrift`` is the success probability one is willing to give up to use
     the cheapest arm instead of the dearest for this step, so ``lambda = thrift / (C_dearest - C_cheapest)``. Once less
-    than half of a limited budget is left, lambda rises in inverse proportion to what is left; where the budget plans a
-    number of calls, it rises by how far the share spent is ahead of the share of calls made. At most fourfold. These
+    than half of a limited budget is left, lambda rises in inverse proportion to what is left; where a number of
+    calls is planned, it rises by how far the share spent is ahead of the share of calls made. At most fourfold. These
     scales are langroute's own rule, not taken from a paper.
 
     The mask is hard: see ``permits``. Beside both, the ruling says whether this has to be the last call of its episode,
@@ -43,7 +43,7 @@ class BudgetGovernor:
         """The price of a dollar now, one permit per arm in the order of ``arms``, and what else is to be done."""
         costs = [estimate.cost_nano for estimate in estimates]
         spread = max(costs, default=0) - min(costs, default=0)
-        squeeze, why = _squeeze(step) if self.actions.downgrade else (1.0, "")
+        squeeze, why = _squeeze(step, self.actions.planned_calls) if self.actions.downgrade else (1.0, "")
         permits = tuple(permit(step, arm, lower_output=self.actions.lower_output) for arm in arms)
         worth = self.actions.value_of_success
         return Ruling(
@@ -121,9 +121,9 @@ def _short_of_money(permits: Sequence[Permit]) -> bool:
     return any(seen.allowed or seen.short_of == "dollars" for seen in permits)
 
 
-def _squeeze(step: Step) -> tuple[float, str]:
+def _squeeze(step: Step, planned_calls: int | None) -> tuple[float, str]:
     """How many times dearer than usual a dollar is, from 1 to 4, and why."""
-    low, ahead = scarcity(step), pace(step)
+    low, ahead = scarcity(step), pace(step, planned_calls)
     return (ahead, "money is spent faster than planned") if ahead > low else (low, "the budget runs low")
 
 
@@ -137,12 +137,12 @@ def scarcity(step: Step) -> float:
     return round(min(_MOST_SQUEEZE, max(1.0, 0.5 / share)) if share > 0 else _MOST_SQUEEZE, 6)
 
 
-def pace(step: Step) -> float:
+def pace(step: Step, planned_calls: int | None) -> float:
     """How far the share of money spent is ahead of the share of planned calls, this one included: from 1 to 4."""
     view = step.budget
-    if not view.limit_nano or not view.planned_calls or view.available_nano is None:
+    if not view.limit_nano or not planned_calls or view.available_nano is None:
         return 1.0
     spendable = view.available_nano + view.spent_nano + view.held_nano
     spent = (view.spent_nano + view.held_nano) / max(1, spendable)
-    planned = min(1.0, (step.call_index + 1) / view.planned_calls)
+    planned = min(1.0, (step.call_index + 1) / planned_calls)
     return round(min(_MOST_SQUEEZE, max(1.0, spent / planned)), 6)

@@ -21,14 +21,14 @@ from langroute.checks import (
     Pool,
     arms_by_name,
     check_parts,
-    check_within,
     checked_config,
     checked_kinds,
     checked_rules,
     merged_config,
 )
 from langroute.config import RouterConfig
-from langroute.deliberation import Deliberation, closing_step, lowered, too_dear
+from langroute.decider import Decider
+from langroute.deliberation import Deliberation
 from langroute.episodes import Episode, EpisodeBook, RunPlace, episode_of
 from langroute.errors import ConfigError, LedgerError, LedgerUnavailable
 from langroute.faults import pause_before
@@ -41,14 +41,12 @@ from langroute.records import (
     Arm,
     EpisodeEnd,
     Kind,
-    Measure,
     PoolSnapshot,
     Record,
     RoutingDecision,
-    Ruling,
     Step,
 )
-from langroute.tiers import check_tiers, tiered
+from langroute.tiers import check_tiers
 
 _log = logging.getLogger("langroute.router")
 
@@ -121,6 +119,7 @@ class StepRouter:
         )
         self.estimator = estimator or defaults.estimator()
         self.governor = governor or defaults.governor(self.config)
+        self._decider = _decider(self)
         self.acceptance = defaults.acceptance() if acceptance is None else checked_rules(acceptance)
         self.ledger = ledger or defaults.open_ledger(self.config.store)
         self.journal = journal or defaults.open_journal(self.config.store)
@@ -135,15 +134,7 @@ class StepRouter:
         self.snapshot = snapshot_of(pool.arms)
         self._pool_kept = False
         self._told_single_call = False
-        self.episodes = EpisodeBook(
-            ledger=self.ledger,
-            budget=self.config.budget,
-            clock=self.clock,
-            new_id=self.new_id,
-            on_finish=self._finished,
-            on_single_call=self._warn_single_call,
-            on_open=self._opened,
-        )
+        self.episodes = self._episode_book()
 
     # -- deciding: pure ------------------------------------------------------------------------------------------
 
@@ -155,38 +146,8 @@ class StepRouter:
         return self.deliberate(step).decision
 
     def deliberate(self, step: Step) -> Deliberation:
-        """The decision with the estimates and the ruling it was based on, and what was done beside it. Pure.
-
-        Where the ruling says that this has to be the last call of its episode, the step is decided again as that.
-        """
-        thought = self._weigh(step)
-        if thought.ruling.closing:
-            last = self._weigh(closing_step(step))
-            if last.decision.arm is not None:
-                finish = Measure(action="finish", reason=f"The last call of the episode: {thought.ruling.closing}.")
-                return replace(last, measures=(finish, *last.measures))
-        return thought
-
-    def _weigh(self, step: Step) -> Deliberation:
-        arms = self.pool.arms
-        estimates = self.estimator.estimate(step, arms)
-        ruling = self._tiered(self.governor.rule(step, arms, estimates), step)
-        decision = self.policy.choose(step, estimates, ruling)
-        check_within(decision, ruling)
-        thought = Deliberation(step=step, estimates=estimates, ruling=ruling, decision=decision)
-        if decision.arm is None:
-            return thought
-        measures = [*lowered(thought, self._arms[decision.arm])]
-        if ruling.calm_price is not None and ruling.price_of_dollar > ruling.calm_price:
-            calm = self.policy.choose(step, estimates, replace(ruling, price_of_dollar=ruling.calm_price))
-            measures += too_dear(thought, calm)
-        return replace(thought, measures=tuple(measures)) if measures else thought
-
-    def _tiered(self, ruling: Ruling, step: Step) -> Ruling:
-        tiers, entries = self.config.tiers, self.config.entries
-        if not tiers and not step.features.entry:
-            return ruling
-        return tiered(ruling, step, self.pool.arms, tiers=tiers, entries=entries)
+        """The decision with the estimates and the ruling it was based on, and what was done beside it. Pure."""
+        return self._decider.deliberate(step)
 
     def arm(self, name: str) -> Arm:
         """An arm by name.
@@ -201,17 +162,18 @@ class StepRouter:
 
     # -- episodes ------------------------------------------------------------------------------------------------
 
-    def episode(self, episode_id: str, *, budget: Budget | None = None) -> Episode:
+    def episode(self, episode_id: str, *, budget: Budget | None = None, arm: str | None = None) -> Episode:
         """A handle on an episode; as a context manager, every routed call inside belongs to it.
 
         Args:
             episode_id: any non-empty string, unique for one attempt at one task.
             budget: its own budget, instead of the router's.
+            arm: the arm that makes all its calls; the router chooses when left out.
 
         Raises:
-            ConfigError: the id is empty, or the episode already runs under another budget.
+            ConfigError: the id is empty, the pool has no such arm, or the episode runs under another budget or arm.
         """
-        return self.episodes.episode(episode_id, budget=budget)
+        return self.episodes.episode(episode_id, budget=budget, arm=None if arm is None else self.arm(arm).name)
 
     def balance(self, episode_id: str) -> Balance:
         """The books of an episode now."""
@@ -368,6 +330,18 @@ class StepRouter:
         """A router with the settings of a YAML or TOML file; ``options`` as in the constructor win over it."""
         return cls(pool, config=RouterConfig.from_file(path), **options)
 
+    def _episode_book(self) -> EpisodeBook:
+        return EpisodeBook(
+            ledger=self.ledger,
+            budget=self.config.budget,
+            clock=self.clock,
+            new_id=self.new_id,
+            on_finish=self._finished,
+            on_single_call=self._warn_single_call,
+            on_open=self._opened,
+            on_action=self.tell,
+        )
+
     def _opened(self, balance: Balance) -> None:
         limits = balance.limits
         told = "no limit in dollars" if limits.nano_usd is None else format_dollars(limits.nano_usd)
@@ -395,6 +369,18 @@ class StepRouter:
                 "a routed call was made outside any graph and episode, so it is an episode of its own with a whole "
                 "budget; wrap the work in `with router.episode('id'):` to put it under one budget"
             )
+
+
+def _decider(router: StepRouter) -> Decider:
+    config = router.config
+    return Decider(
+        router.pool.arms,
+        estimator=router.estimator,
+        governor=router.governor,
+        policy=router.policy,
+        tiers=config.tiers,
+        entries=config.entries,
+    )
 
 
 def snapshot_of(arms: Sequence[Arm]) -> PoolSnapshot:

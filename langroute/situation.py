@@ -144,7 +144,6 @@ class BudgetView:
         output_tokens_limit: see above.
         retries_limit: see above.
         seconds_limit: see above.
-        planned_calls: calls the episode is planned to take; None when nothing was planned.
     """
 
     scope: str
@@ -161,7 +160,6 @@ class BudgetView:
     output_tokens_limit: int | None = None
     retries_limit: int | None = None
     seconds_limit: float | None = None
-    planned_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -251,6 +252,13 @@ class RoutedChatModel(BaseChatModel):
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
         return {"arms": [f"{arm.name}={arm.provider}:{arm.model}" for arm in self.router.pool.arms]}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        # For the run that LangChain itself opens around a call; the call's own run names the model that was chosen.
+        params = super()._get_ls_params(stop=stop, **kwargs)
+        params["ls_provider"] = self._llm_type
+        params.setdefault("ls_model_name", "|".join(arm.name for arm in self.router.pool.arms))
+        return params
 
     # -- inside --------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """route_graph: finds the kind of every node of a graph, and puts each run of it under one episode."""
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langgraph._internal._runnable import RunnableCallable
 from langgraph.constants import END, START
 from langgraph.graph import StateGraph
+from langgraph.prebuilt import ToolNode
 from langgraph.pregel.protocol import PregelProtocol
 
 from langroute.books import Purpose
@@ -15,20 +17,26 @@ from langroute.config import checked_kind
 from langroute.episodes import inside
 from langroute.errors import ConfigError
 from langroute.integrations.place import KIND, KIND_REASON, PURPOSE, run_place
+from langroute.integrations.references import references
 from langroute.integrations.request import default_purpose
 from langroute.records import Kind
 from langroute.router import StepRouter
 from langroute.steps.classify import Classification, NodeEdges, classify_node
+from langroute.steps.figures import UNSURE
 
 Builder = TypeVar("Builder", bound=StateGraph[Any, Any, Any, Any])
+
+_log = logging.getLogger("langroute.kinds")
 
 
 def route_graph(builder: Builder, router: StepRouter, *, kinds: Mapping[str, Kind] | None = None) -> Builder:
     """Classify every node of a graph, before it is compiled.
 
     The kind of a node comes from, in this order: ``kinds`` and the router's configuration; ``langroute_kind`` in the
-    node's own metadata; its name, function, docstring, source and place in the graph. It reaches the model through the
-    node's metadata. Each node also runs inside its run's episode, so that nested agents belong to it.
+    node's own metadata; its name, function, docstring, source, place in the graph, and what the function refers to:
+    prompts, bound tools and schemas. It reaches the model through the node's metadata. A kind that is rather a guess is
+    told once, in one line per graph, on the logger ``langroute.kinds``. Each node also runs inside its run's episode,
+    so that nested agents belong to it.
 
     The builder is changed and returned; calling this again changes only what ``kinds`` says.
 
@@ -55,20 +63,39 @@ def route_graph(builder: Builder, router: StepRouter, *, kinds: Mapping[str, Kin
             raise ConfigError(f"the graph has no such node; it has {known}", field=f"kinds.{name}")
         checked_kind(kind, field=f"kinds.{name}")
     wanted: dict[str, Kind] = {**router.config.kinds, **(kinds or {})}
+    unsure: dict[str, Classification] = {}
     for name, spec in builder.nodes.items():
-        spec.metadata = _metadata(builder, name, spec, wanted.get(name))
+        spec.metadata = _metadata(builder, name, spec, wanted.get(name), unsure)
         # A compiled graph as a node is left as it is: its own nodes find the episode of the run.
         if isinstance(spec.runnable, Runnable) and not isinstance(spec.runnable, EpisodeScope | PregelProtocol):
             spec.runnable = EpisodeScope(spec.runnable, router)
+    _tell(unsure)
     return builder
 
 
 def node_kinds(builder: StateGraph[Any, Any, Any, Any]) -> dict[str, Classification]:
-    """The kind of every node of a graph, by name, function, docstring, source and place."""
+    """The kind of every node of a graph by what it is, whatever was set for it; found without calling anything."""
     return {name: _classify(builder, name, spec) for name, spec in builder.nodes.items()}
 
 
-def _metadata(builder: Any, name: str, spec: Any, wanted: Kind | None) -> dict[str, Any]:
+def _tell(unsure: Mapping[str, Classification]) -> None:
+    """Log the nodes whose kind a person should look at."""
+    if not unsure:
+        return
+    guesses = ", ".join(f"{name} ({found.kind}, {found.confidence:.2f})" for name, found in unsure.items())
+    example = ", ".join(f'"{name}": "{found.kind}"' for name, found in unsure.items())
+    _log.warning(
+        "the kind of %d of the graph's nodes is a guess: %s; where one calls a model and the guess is wrong, say "
+        "route_graph(..., kinds={%s}) with the right kind; `langroute kinds` shows the reasons",
+        len(unsure),
+        guesses,
+        example,
+    )
+
+
+def _metadata(
+    builder: Any, name: str, spec: Any, wanted: Kind | None, unsure: dict[str, Classification]
+) -> dict[str, Any]:
     given = dict(spec.metadata or {})
     if wanted is not None:
         kind, reason = wanted, "set for this node"
@@ -80,6 +107,8 @@ def _metadata(builder: Any, name: str, spec: Any, wanted: Kind | None) -> dict[s
     else:
         found = _classify(builder, name, spec)
         kind, reason = found.kind, found.reason
+        if found.confidence < UNSURE and not isinstance(spec.runnable, ToolNode):  # tools call no model
+            unsure[name] = found
     return {PURPOSE: _purpose(builder, name, kind), **given, KIND: kind, KIND_REASON: reason}
 
 
@@ -92,13 +121,15 @@ def _purpose(builder: Any, name: str, kind: Kind) -> Purpose:
 
 def _classify(builder: Any, name: str, spec: Any) -> Classification:
     function = _function(spec.runnable)
-    source = _source(function)
+    source, known = _source(function), references(function, spec.runnable)
     return classify_node(
         name=name,
         function=function,
         doc=inspect.getdoc(function) if function is not None else None,
-        source=source,
-        tools=source is not None and "bind_tools" in source,
+        source=f"{source or ''} create_agent" if known.agent else source,  # as if it were made here
+        prompt=known.prompt,
+        tools=known.tools,
+        schema=known.schema,
         commands=bool(spec.ends),
         edges=_edges(builder, name),
     )

@@ -53,7 +53,6 @@ class BudgetPart(_Part):
     retries_left: int | None = Field(description="count; null when unlimited")
     seconds_limit: float | None = Field(description="seconds in all; null when unlimited")
     seconds_left: float | None = Field(description="seconds; null when unlimited")
-    planned_calls: int | None = Field(description="calls the episode is planned to take; null when nothing was planned")
 
 
 class PressurePart(_Part):

@@ -142,7 +142,6 @@ def _budget(step: Step) -> Event:
         "retries_left": view.retries_left,
         "seconds_limit": _float(view.seconds_limit),
         "seconds_left": _float(view.seconds_left),
-        "planned_calls": view.planned_calls,
     }
 
 

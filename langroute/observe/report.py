@@ -11,8 +11,9 @@ from langroute.money import format_dollars
 from langroute.observe.events import decision_event, outcome_event
 from langroute.observe.layout import Column, Facts, Paragraph, Row, Rows, plain
 from langroute.observe.plain import SCHEMA_VERSION
+from langroute.observe.timeline import action_json, measures_of, rows_of
 from langroute.observe.totals import Dearest, EpisodeTotals, totals
-from langroute.records import Arm, BudgetView, EpisodeEnd, Outcome, Pressure, Record, as_dollars
+from langroute.records import ActionTaken, Arm, BudgetView, EpisodeEnd, Outcome, Pressure, Record, as_dollars
 
 _WIDE = 100
 
@@ -39,25 +40,33 @@ _ALTERNATIVES = (
 )
 
 
-def explain(records: Sequence[Record], end: EpisodeEnd | None = None, arms: Sequence[Arm] = ()) -> RenderableType:
+def explain(
+    records: Sequence[Record],
+    end: EpisodeEnd | None = None,
+    arms: Sequence[Arm] = (),
+    actions: Sequence[ActionTaken] = (),
+) -> RenderableType:
     """An episode as a table a person understands, fitted to the width it is printed at.
 
-    Each step is one line, with why it was decided so beneath it; then what the episode came to. The column ``left`` is
-    the budget after the step, reserves and the holds of calls under way at its decision taken into account.
+    Each step is one line, with why it was decided so beneath it, and what else happened stands between the steps in the
+    order of time; then what the episode came to. The column ``left`` is the budget after the step, reserves and the
+    holds of calls under way at its decision taken into account.
 
     Args:
         records: the records of one episode, in order.
         end: how it ended, when somebody said.
         arms: its pool; with it the cost of the dearest arm alone is worked out from the tokens that were used.
+        actions: what happened beside its calls.
 
     Raises:
-        EpisodeNotFound: there are no records.
+        EpisodeNotFound: there are neither records nor actions.
     """
-    _need(records)
-    sums = totals(records, arms)
+    _need(records, actions)
+    sums = totals(records, arms, actions)
     title = Text(f"Episode {plain(sums.episode)}", style="bold")
-    rows = Rows(columns=_COLUMNS, rows=tuple(_row(record) for record in records))
-    return Group(title, "", rows, "", Facts(pairs=_summary(sums, end)))
+    said = () if records else (Paragraph(text="No model call was decided in this episode; this happened to it:"), "")
+    rows = Rows(columns=_COLUMNS, rows=rows_of(records, actions, row=_row))
+    return Group(title, "", *said, rows, "", Facts(pairs=_summary(sums, end)))
 
 
 def explain_step(record: Record) -> RenderableType:
@@ -85,29 +94,35 @@ def explain_step(record: Record) -> RenderableType:
     )
 
 
-def as_json(records: Sequence[Record], end: EpisodeEnd | None = None, arms: Sequence[Arm] = ()) -> str:
-    """An episode as one JSON object: ``schema_version``, ``episode``, ``end``, ``totals`` and ``attempts``.
+def as_json(
+    records: Sequence[Record],
+    end: EpisodeEnd | None = None,
+    arms: Sequence[Arm] = (),
+    actions: Sequence[ActionTaken] = (),
+) -> str:
+    """An episode as one JSON object: ``schema_version``, ``episode``, ``end``, ``totals``, ``attempts``, ``actions``.
 
     Each attempt has its ``action`` and the same ``decision`` and ``outcome`` objects as the log (see ``events.py``);
-    ``outcome`` is null when no call was made. Amounts are dollars.
+    ``outcome`` is null when no call was made. Actions are in the order of time. Amounts are dollars.
 
     Raises:
-        EpisodeNotFound: there are no records.
+        EpisodeNotFound: there are neither records nor actions.
     """
-    _need(records)
-    sums = totals(records, arms)
+    _need(records, actions)
+    sums = totals(records, arms, actions)
     whole = {
         "schema_version": SCHEMA_VERSION,
         "episode": sums.episode,
         "end": None if end is None else {"at": end.at, "success": end.success, "note": end.note},
         "totals": _totals_json(sums),
         "attempts": [_attempt_json(record) for record in records],
+        "actions": [action_json(action) for action in sorted(actions, key=lambda action: action.at)],
     }
     return to_json(whole, indent=2, inf_nan_mode="strings").decode()
 
 
-def _need(records: Sequence[Record]) -> None:
-    if not records:
+def _need(records: Sequence[Record], actions: Sequence[ActionTaken]) -> None:
+    if not records and not actions:
         raise EpisodeNotFound(
             "the episode has no records: it ended before any call was decided, so there is nothing to explain"
         )
@@ -196,12 +211,20 @@ def _summary(sums: EpisodeTotals, end: EpisodeEnd | None) -> tuple[tuple[str, st
     trouble = "".join(f", {count} {name}" for name, count in counts.items() if count)
     limit = "" if sums.limit_nano is None else f" of {format_dollars(sums.limit_nano)}"
     return (
-        ("calls", f"{sums.calls} in {sums.steps} steps{trouble}"),
-        ("tokens", f"{sums.input_tokens} in, {sums.output_tokens} out"),
-        ("spent", f"{format_dollars(sums.cost_nano)}{limit} (expected {format_dollars(sums.estimated_nano)})"),
+        ("calls", f"{sums.calls} in {sums.steps} steps{trouble}" if sums.steps else ""),
+        ("tokens", f"{sums.input_tokens} in, {sums.output_tokens} out" if sums.steps else ""),
+        ("spent", f"{format_dollars(sums.spent_nano)}{limit}{_made_of(sums)}"),
         ("dearest", "" if sums.dearest is None else _dearest(sums.dearest)),
         ("ended", _ended(end)),
     )
+
+
+def _made_of(sums: EpisodeTotals) -> str:
+    expected = f"expected {format_dollars(sums.estimated_nano)}"
+    if not sums.charged_nano:
+        return f" ({expected})" if sums.calls else ""
+    calls = f"{format_dollars(sums.cost_nano)} for calls, {expected}, and " if sums.calls else ""
+    return f" ({calls}{format_dollars(sums.charged_nano)} charged)"
 
 
 def _dearest(dearest: Dearest) -> str:
@@ -230,6 +253,7 @@ def _facts(record: Record) -> tuple[tuple[str, str], ...]:
         ),
         ("pressure", f"{step.pressure.total} ({_parts(step.pressure)})"),
         ("rejected", "; ".join(f"{tried.arm}: {tried.reason}" for tried in step.rejected)),
+        ("measures", " ".join(measures_of(record))),
         ("call", f"about {step.input_tokens} tokens in" + _at_most(decision.output_limit)),
         ("budget", _budget(step.budget)),
         ("outcome", _outcome(record)),
@@ -273,6 +297,8 @@ def _totals_json(sums: EpisodeTotals) -> dict[str, object]:
         "refused": sums.refused,
         "worst_case": sums.worst_case,
         "cost_usd": as_dollars(sums.cost_nano),
+        "charged_usd": as_dollars(sums.charged_nano),
+        "spent_usd": as_dollars(sums.spent_nano),
         "estimated_cost_usd": as_dollars(sums.estimated_nano),
         "input_tokens": sums.input_tokens,
         "output_tokens": sums.output_tokens,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from langroute.money import format_dollars
-from langroute.records import Arm, Record
+from langroute.records import ActionTaken, Arm, Record
 from langroute.replay import ALWAYS_LARGE, replay_episode
 
 
@@ -38,7 +38,8 @@ class EpisodeTotals:
         stopped: decisions to make no call.
         refused: holds that the ledger refused.
         worst_case: calls booked at their worst case, because the truth was not known.
-        cost_nano: nano-dollars booked.
+        cost_nano: nano-dollars booked for calls.
+        charged_nano: nano-dollars booked beside them, for tools and the like.
         estimated_nano: nano-dollars the decisions expected of the same calls.
         input_tokens: input tokens reported.
         output_tokens: output tokens reported.
@@ -55,24 +56,31 @@ class EpisodeTotals:
     refused: int
     worst_case: int
     cost_nano: int
+    charged_nano: int
     estimated_nano: int
     input_tokens: int
     output_tokens: int
     limit_nano: int | None
     dearest: Dearest | None
 
+    @property
+    def spent_nano(self) -> int:
+        """Nano-dollars booked in all."""
+        return self.cost_nano + self.charged_nano
 
-def totals(records: Sequence[Record], arms: Sequence[Arm] = ()) -> EpisodeTotals:
+
+def totals(records: Sequence[Record], arms: Sequence[Arm] = (), actions: Sequence[ActionTaken] = ()) -> EpisodeTotals:
     """The sums of one episode.
 
     Args:
-        records: its records, at least one.
+        records: its records.
         arms: its pool; with it the dearest arm is priced on the tokens that were used.
+        actions: what happened beside its calls; there is at least one record or action.
     """
     called = [(record, record.outcome) for record in records if record.outcome is not None]
     usages = [outcome.usage for _, outcome in called if outcome.usage is not None]
     return EpisodeTotals(
-        episode=records[0].step.episode,
+        episode=records[0].step.episode if records else actions[0].episode,
         steps=len({record.step.call_index for record in records}),
         calls=len(called),
         rejected=sum(not outcome.accepted and not outcome.error for _, outcome in called),
@@ -81,10 +89,11 @@ def totals(records: Sequence[Record], arms: Sequence[Arm] = ()) -> EpisodeTotals
         refused=sum(record.action == "refused" for record in records),
         worst_case=sum(outcome.worst_case for _, outcome in called),
         cost_nano=sum(outcome.cost_nano for _, outcome in called),
+        charged_nano=sum(action.cost_nano for action in actions),
         estimated_nano=sum(record.decision.cost_nano for record, _ in called),
         input_tokens=sum(usage.input_tokens for usage in usages),
         output_tokens=sum(usage.output_tokens for usage in usages),
-        limit_nano=records[-1].step.budget.limit_nano,
+        limit_nano=records[-1].step.budget.limit_nano if records else None,
         dearest=_dearest([record for record, _ in called], arms),
     )
 

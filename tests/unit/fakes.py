@@ -265,7 +265,7 @@ class Bench:
     def journey(self, *, gate: bool = True, **step: Any) -> Journey:
         """The journey of one step in episode ``e``."""
 
-        def observe(episode: str, call_index: int) -> Step:
+        def observe(episode: str, call_index: int, /, *, compress: bool = False) -> Step:
             return a_step(**{"episode": episode, "call_index": call_index, "needs_tools": True, **step})
 
         return journey(self.router, RunPlace(explicit="e"), observe, gate=gate)
