@@ -8,9 +8,11 @@ from langroute.errors import BudgetExceeded, LangrouteError, NoArmAvailable, Ste
 from langroute.governor import left_for_closing
 from langroute.money import dollars, format_dollars
 from langroute.permits import usual_limit
+from langroute.quick import quick
 from langroute.records import Arm, BudgetView, Estimate, Measure, Permit, RoutingDecision, Ruling, Step
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliberation:
     """A decision with everything it was based on."""
@@ -45,6 +47,11 @@ def view_of(balance: Balance, step: Step, *, max_seconds: float | None, now: flo
 
 CLOSING_TOKENS = 256
 """Input tokens that the instruction of a last call adds at most: its bytes, and what a message costs besides."""
+
+
+def pinned_step(step: Step, arm: str | None) -> Step:
+    """The step pinned to the arm of its episode, where nothing nearer to the call pins it already."""
+    return step if arm is None or step.pinned is not None else replace(step, pinned=arm)
 
 
 def closing_step(step: Step) -> Step:

@@ -10,6 +10,7 @@ from langroute.budget import Budget
 from langroute.episode import Episode, current_episode, episode_of, inside, scope_of
 from langroute.errors import ConfigError
 from langroute.protocols import Clock, Ledger
+from langroute.quick import quick
 from langroute.records import ActionTaken, EpisodeEnd
 
 __all__ = ["Episode", "EpisodeBook", "RunPlace", "current_episode", "episode_of", "inside", "scope_of"]
@@ -17,6 +18,7 @@ __all__ = ["Episode", "EpisodeBook", "RunPlace", "current_episode", "episode_of"
 _MOST_REMEMBERED = 10_000
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlace:
     """Where a call stands in its host framework, as far as the episode depends on it.
@@ -147,9 +149,14 @@ class EpisodeBook:
             latest = self._ledger.latest(f"{scope_of(thread)}#")
             if latest is not None:
                 return episode_of(latest.scope)
-        turn = self.episode(f"{thread}#{self._new_id()}", budget=place.budget)
+        turn = self.episode(turn_id(place.thread, self._new_id()), budget=place.budget)
         turn.look()  # opened now: a resume must find it, also when nothing was spent before the interrupt
         return turn.id
+
+
+def turn_id(thread: str, unique: str) -> str:
+    """Id of a turn of a thread."""
+    return f"{_marked(thread)}#{unique}"
 
 
 def _marked(thread: str) -> str:

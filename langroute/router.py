@@ -112,7 +112,7 @@ class StepRouter:
             given["policy"] = policy
         self.config = merged_config(checked_config(config), given)
         self.pool = pool
-        self._arms = arms_by_name(pool)
+        self._arms = arms_by_name(pool, pins=self.config.pins)
         check_tiers(self.config.tiers, self.config.entries, pool.arms)
         self.policy = (
             defaults.policy(self.config.policy, pool.arms) if policy is None or isinstance(policy, str) else policy
