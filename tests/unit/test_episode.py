@@ -242,7 +242,7 @@ def test_raising_never_lowers() -> None:
 
 def test_changing_a_budget_may_lower_it() -> None:
     """Another budget is put in force whole: below what is spent nothing more is admitted, and nothing is lost."""
-    desk = Desk(Budget(total_dollars=1, max_seconds=10, planned_calls=4))
+    desk = Desk(Budget(total_dollars=1, max_seconds=10))
     desk.episode.charge("search", 0.5)
     lower = Budget(total_dollars=0.25, max_output_tokens=9, reserve_for_verification=0.1)
     assert desk.episode.change_budget(lower) == desk.episode.budget == lower
@@ -251,7 +251,7 @@ def test_changing_a_budget_may_lower_it() -> None:
     assert desk.ledger.balance("episode:e").limits == lower.limits()
     assert desk.told[-1].reason == (
         "total_dollars from $1.00 to $0.25; reserve_for_verification from $0.00 to $0.10; max_output_tokens from "
-        "unlimited to 9; planned_calls from 4 to none; max_seconds from 10 to unlimited"
+        "unlimited to 9; max_seconds from 10 to unlimited"
     )
     told = len(desk.told)
     desk.episode.change_budget(lower)
