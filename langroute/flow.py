@@ -129,7 +129,7 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
         StepNotWorthwhile: no arm's expected success justifies its price.
     """
     learned = _Learned()
-    episode, balance = yield Look(place=place)
+    episode, balance, place = yield from _find(place)
     seen = observe(episode.id, episode.next_index())
     if router.asks:
         learned.place, open_question, learned.consent = yield Recall(place=place, episode=episode)
@@ -172,6 +172,12 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
                 return value
             learned.attempt += 1
         episode, balance = yield Look(place=place)
+
+
+def _find(place: RunPlace) -> Generator[Act, Any, tuple[Episode, Balance, RunPlace]]:
+    """The episode, its books, and the place with its id: a lone call would open another episode at every look."""
+    episode, balance = yield Look(place=place)
+    return episode, balance, replace(place, explicit=episode.id)
 
 
 def _view(balance: Balance, seen: Step, episode: Episode, now: float) -> BudgetView:

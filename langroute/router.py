@@ -48,7 +48,7 @@ from langroute.records import (
     Ruling,
     Step,
 )
-from langroute.tiers import check_tiers, tiered
+from langroute.tiers import tiered
 
 _log = logging.getLogger("langroute.router")
 
@@ -114,8 +114,7 @@ class StepRouter:
             given["policy"] = policy
         self.config = merged_config(checked_config(config), given)
         self.pool = pool
-        self._arms = arms_by_name(pool)
-        check_tiers(self.config.tiers, self.config.entries, pool.arms)
+        self._arms = arms_by_name(pool, self.config)
         self.policy = (
             defaults.policy(self.config.policy, pool.arms) if policy is None or isinstance(policy, str) else policy
         )
@@ -170,7 +169,8 @@ class StepRouter:
     def _weigh(self, step: Step) -> Deliberation:
         arms = self.pool.arms
         estimates = self.estimator.estimate(step, arms)
-        ruling = self._tiered(self.governor.rule(step, arms, estimates), step)
+        ruled = self.governor.rule(step, arms, estimates)
+        ruling = self._tiered(ruled, step)
         decision = self.policy.choose(step, estimates, ruling)
         check_within(decision, ruling)
         thought = Deliberation(step=step, estimates=estimates, ruling=ruling, decision=decision)
@@ -178,15 +178,12 @@ class StepRouter:
             return thought
         measures = [*lowered(thought, self._arms[decision.arm])]
         if ruling.calm_price is not None and ruling.price_of_dollar > ruling.calm_price:
-            calm = self.policy.choose(step, estimates, replace(ruling, price_of_dollar=ruling.calm_price))
-            measures += too_dear(thought, calm)
+            calm = self._tiered(replace(ruled, price_of_dollar=ruling.calm_price), step)
+            measures += too_dear(thought, self.policy.choose(step, estimates, calm))
         return replace(thought, measures=tuple(measures)) if measures else thought
 
     def _tiered(self, ruling: Ruling, step: Step) -> Ruling:
-        tiers, entries = self.config.tiers, self.config.entries
-        if not tiers and not step.features.entry:
-            return ruling
-        return tiered(ruling, step, self.pool.arms, tiers=tiers, entries=entries)
+        return tiered(ruling, step, self.pool.arms, tiers=self.config.tiers, entries=self.config.entries)
 
     def arm(self, name: str) -> Arm:
         """An arm by name.

@@ -83,6 +83,8 @@ def tiered(
 
     Money counts as spent ahead of plan where the price of a dollar is above its calm price.
     """
+    if not tiers and not step.features.entry:
+        return ruling
     ahead = ruling.calm_price is not None and ruling.price_of_dollar > ruling.calm_price
     permitted = {permit.arm for permit in ruling.permits if permit.allowed}
     masked = tier_mask(step, arms, tiers, ahead=ahead, entries=entries, permitted=permitted)

@@ -4,14 +4,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes import a_step, ladder
+from fakes import Pool, a_step, ladder
 from hypothesis import given
 from hypothesis import strategies as st
 
 from langroute.config import RouterConfig
 from langroute.entry import EntryRule
 from langroute.errors import ConfigError
-from langroute.records import KINDS, Arm, Features, Kind, Permit, Pressure, Ruling, Step
+from langroute.records import KINDS, Arm, BudgetView, Features, Kind, Permit, Pressure, Ruling, Step
+from langroute.router import StepRouter
 from langroute.tiers import Tier, check_tiers, tier_mask, tiered
 
 NAMES = ("tiny", "small", "medium", "large")
@@ -181,6 +182,19 @@ def test_a_masked_arm_is_no_longer_short_of_money() -> None:
         Permit(arm="tiny", why_not="below the minimum tier medium of control steps"),
         *permits[1:],
     )
+
+
+def test_a_lower_tier_is_told_as_a_measure() -> None:
+    """Where a burn ahead of plan takes a cheaper arm than the default, the decision says instead of which, and why."""
+    router = StepRouter(Pool(FOUR), config=RouterConfig(tiers={"control": Tier(default="medium")}))
+    spent = BudgetView(scope="episode:e", limit_nano=10**9, available_nano=10**8, spent_nano=9 * 10**8)
+    calm = router.deliberate(STEP)
+    thrifty = router.deliberate(replace(STEP, budget=spent))
+    assert (calm.decision.arm, calm.measures) == ("medium", ())
+    assert thrifty.decision.arm in ("tiny", "small")
+    (measure,) = thrifty.measures
+    assert measure.action == "downgrade"
+    assert measure.reason.startswith(f"{thrifty.decision.arm} instead of medium: ")
 
 
 @pytest.mark.parametrize(
