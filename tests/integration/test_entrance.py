@@ -268,7 +268,7 @@ def test_tiers_hold_for_the_nodes_of_a_graph() -> None:
         with pytest.raises(NoArmAvailable, match="small: below the minimum tier large of execution steps"):
             house.llm.invoke("Hi", said(kind="execution", arm="small"))
     assert house.arms("e") == ["large", "small", None]
-    assert house.records("e")[1].decision.alternatives[1].why_not == "control steps start with small"
+    assert house.records("e")[1].decision.alternatives[1].why_not == "not the default tier small of control steps"
 
 
 @pytest.mark.parametrize(

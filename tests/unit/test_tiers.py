@@ -64,12 +64,12 @@ def test_where_the_default_may_not_be_called_the_others_may() -> None:
 def test_every_reason_says_whose_tier_it_is() -> None:
     """Reasons name the default, whose it is, and the pressure or the burn that closed the arm."""
     tier = Tier(default="small")
-    assert _mask(tier)["large"] == "control steps start with small"
+    assert _mask(tier)["large"] == "not the default tier small of control steps"
     assert (
-        _mask(tier, pressure=TROUBLE)["tiny"] == "cheaper than small, with which control steps start, under pressure 2"
+        _mask(tier, pressure=TROUBLE)["tiny"] == "cheaper than the default tier small of control steps, under pressure 2"
     )
     assert _mask(tier, ahead=True)["large"] == (
-        "dearer than small, with which control steps start, and money is spent ahead of plan"
+        "dearer than the default tier small of control steps, while a dollar is dearer than usual"
     )
 
 
@@ -82,7 +82,7 @@ def test_an_entry_rule_goes_before_the_kind() -> None:
     assert masked == {
         "tiny": "below the minimum tier medium of the entry rule legal",
         "small": "below the minimum tier medium of the entry rule legal",
-        "medium": "the entry rule legal start with large",
+        "medium": "not the default tier large of the entry rule legal",
     }
     other = replace(step, features=Features(entry="another"))
     assert set(tier_mask(other, FOUR, tiers, ahead=False, entries=rules)) == {"tiny", "medium", "large"}
