@@ -35,8 +35,8 @@ def run(config: Path) -> None:
     request = [HumanMessage(TASKS[0].problem), HumanMessage("plan")]
     model.invoke(request, {"metadata": {"langroute_channel": "voice", "langroute_domain": "billing"}})
     (record,) = router.journal.records(router.journal.episodes(limit=1)[0])
-    reserved = format_dollars(record.ruling.reservation_nano or 0)
-    print(f"  a request by voice about billing: {record.decision.arm} ({record.step.kind_reason}), {reserved} set aside")
+    made = f"{record.decision.arm} ({record.step.kind_reason})"
+    print(f"  by voice, about billing: {made}, {format_dollars(record.ruling.reservation_nano or 0)} set aside")
 
 
 def main() -> None:

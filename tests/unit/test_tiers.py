@@ -65,8 +65,8 @@ def test_every_reason_says_whose_tier_it_is() -> None:
     """Reasons name the default, whose it is, and the pressure or the burn that closed the arm."""
     tier = Tier(default="small")
     assert _mask(tier)["large"] == "not the default tier small of control steps"
-    assert (
-        _mask(tier, pressure=TROUBLE)["tiny"] == "cheaper than the default tier small of control steps, under pressure 2"
+    assert _mask(tier, pressure=TROUBLE)["tiny"] == (
+        "cheaper than the default tier small of control steps, under pressure 2"
     )
     assert _mask(tier, ahead=True)["large"] == (
         "dearer than the default tier small of control steps, while a dollar is dearer than usual"
