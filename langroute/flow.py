@@ -24,15 +24,16 @@ from langroute.acts import (
     Take,
     Tell,
 )
+from langroute.bookings import failed, hold_request, outcome_of, settled
 from langroute.books import Amount, Balance, HoldRequest
 from langroute.deliberation import Deliberation, could_wait, refusal, view_of
 from langroute.episodes import Episode, RunPlace
 from langroute.errors import BudgetExceeded
-from langroute.faults import Fault, classify_fault
+from langroute.faults import classify_fault
 from langroute.protocols import Acceptance, Clock
 from langroute.questions import Ask as AskPerson
 from langroute.questions import Question, answered, asked, read_answer
-from langroute.records import Arm, BudgetView, Measure, Outcome, Record, Rejection, Step, Usage
+from langroute.records import Arm, BudgetView, Measure, Record, Rejection, Step
 
 __all__ = ["Act", "Call", "Close", "Journey", "Look", "Pause", "Reply", "StreamClosed", "Take", "journey"]
 
@@ -132,10 +133,7 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
     episode, balance, place = yield from _find(place)
     seen = observe(episode.id, episode.next_index())
     if router.asks:
-        learned.place, open_question, learned.consent = yield Recall(place=place, episode=episode)
-        if open_question is not None:
-            yield from _ask(router, open_question, episode, learned)
-            episode, balance = yield Look(place=place)
+        episode, balance = yield from _ask_again(router, place, episode, balance, learned)
     while True:
         now = router.clock.now()
         step = replace(learned.onto(seen), budget=_view(balance, seen, episode, now))
@@ -157,20 +155,12 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
                 # Nobody can make the call better any more: the malformed answer is paid for, and the agent may mend it.
                 return learned.answer
             raise refusal(thought) from learned.error
-        if router.asks and _is_dear(thought) and not learned.consent:
-            if learned.said_no:
-                learned.refused += _refused(thought)
-                continue
-            yield from _ask(router, _question(record, learned.place), episode, learned)
-            episode, balance = yield Look(place=place)
-            continue
-        request = _hold(record, episode)
-        gates = tuple(rule for rule in router.acceptance if rule.gates(thought.step)) if gate else ()
-        if (yield from _take(request, record, learned)):
-            accepted, value = yield from _attempt(router, record, request, learned, gates)
+        if router.asks and not learned.consent and _is_dear(thought):
+            yield from _consider(router, record, episode, learned)
+        else:
+            accepted, value = yield from _try(router, record, episode, learned, gate=gate)
             if accepted:
                 return value
-            learned.attempt += 1
         episode, balance = yield Look(place=place)
 
 
@@ -178,6 +168,19 @@ def _find(place: RunPlace) -> Generator[Act, Any, tuple[Episode, Balance, RunPla
     """The episode, its books, and the place with its id: a lone call would open another episode at every look."""
     episode, balance = yield Look(place=place)
     return episode, balance, replace(place, explicit=episode.id)
+
+
+def _try(
+    router: Router, record: Record, episode: Episode, learned: _Learned, *, gate: bool
+) -> Generator[Act, Any, tuple[bool, Any]]:
+    """Take the hold and make the call: whether its answer stands, and the answer."""
+    request = hold_request(record, episode)
+    gates = tuple(rule for rule in router.acceptance if rule.gates(record.step)) if gate else ()
+    if not (yield from _take(request, record, learned)):
+        return False, None
+    accepted, value = yield from _attempt(router, record, request, learned, gates)
+    learned.attempt += not accepted
+    return accepted, value
 
 
 def _view(balance: Balance, seen: Step, episode: Episode, now: float) -> BudgetView:
@@ -222,6 +225,26 @@ def _question(record: Record, place: str) -> Question:
     )
 
 
+def _ask_again(
+    router: Router, place: RunPlace, episode: Episode, balance: Balance, learned: _Learned
+) -> Generator[Act, Any, tuple[Episode, Balance]]:
+    """Ask what was asked in this place before, since an answer may be waiting; the books afterwards."""
+    learned.place, open_question, learned.consent = yield Recall(place=place, episode=episode)
+    if open_question is None:
+        return episode, balance
+    yield from _ask(router, open_question, episode, learned)
+    looked: tuple[Episode, Balance] = yield Look(place=place)
+    return looked
+
+
+def _consider(router: Router, record: Record, episode: Episode, learned: _Learned) -> Generator[Act, Any, None]:
+    """Ask about a dear call; once the answer was no, leave the dear arms out."""
+    if not learned.said_no:
+        yield from _ask(router, _question(record, learned.place), episode, learned)
+    if learned.said_no:
+        learned.refused += _refused(record)
+
+
 def _ask(router: Router, question: Question, episode: Episode, learned: _Learned) -> Generator[Act, Any, None]:
     """Ask, and do what was answered. Where the graph is interrupted, the question is kept for the resume."""
     yield Tell(action=asked(question, at=router.clock.now()))
@@ -233,12 +256,12 @@ def _ask(router: Router, question: Question, episode: Episode, learned: _Learned
     learned.said_no = answer.verdict == "no"
 
 
-def _refused(thought: Deliberation) -> list[Rejection]:
+def _refused(record: Record) -> list[Rejection]:
     """The arms that a person said no to: all that cost as much as was asked about."""
-    least = thought.ruling.ask_nano or 0
+    least = record.ruling.ask_nano or 0
     return [
         Rejection(arm=estimate.arm, reason="a person said no to calls this dear", why="person")
-        for estimate in thought.estimates
+        for estimate in record.estimates
         if estimate.cost_nano >= least
     ]
 
@@ -277,31 +300,32 @@ def _attempt(
         others = _another_arm(record, arm)
         may = not call.started and learned.faults + 1 < router.attempts_on_fault
         again = may and (fault.transient or (fault.elsewhere and others))
-        close = _close_failed(record, request, call, fault, _ms(router, began))
+        close = failed(record, request, call, fault, _ms(router, began))
         yield replace(close, then=("failover" if others else "retry") if again else "")
         if not again:
             raise
         learned.faults += 1
         learned.error = error
-        learned.faulted.append(Rejection(arm=arm.name, reason=fault.name, why="fault"))
+        # What is wrong for a moment is forgiven once every arm had its turn; a wrong key or name is not.
+        barred = learned.faulted if fault.transient else learned.refused
+        barred.append(Rejection(arm=arm.name, reason=fault.name, why="fault"))
         if not others:
-            # Every arm that may make the call has failed for a moment: from the start again, after a while.
             learned.faulted.clear()
             yield Pause(seconds=max(router.pause_before(learned.faults), fault.retry_after_s))
         return False, None
-    outcome = _outcome(arm, reply, request, _ms(router, began))
+    outcome = outcome_of(arm, reply, request, _ms(router, began))
     try:
         defects = tuple(defect for rule in gates for defect in rule.defects(step, outcome))
     except BaseException as error:
         # A rule that fails loses the answer, but must not leave its hold open.
-        yield _close(record, request, replace(outcome, accepted=False, error=type(error).__name__))
+        yield settled(record, request, replace(outcome, accepted=False, error=type(error).__name__))
         raise
     another = _another_arm(record, arm)
     if defects and another:
         learned.rejected.append(Rejection(arm=arm.name, reason=", ".join(defects)))
         learned.answer = reply.value
         outcome = replace(outcome, accepted=False)
-    yield replace(_close(record, request, outcome), then="" if outcome.accepted else "escalate")
+    yield replace(settled(record, request, outcome), then="" if outcome.accepted else "escalate")
     return outcome.accepted, reply.value
 
 
@@ -324,77 +348,3 @@ def _record(record_id: str, at: float, thought: Deliberation, learned: _Learned)
         decision=thought.decision,
         measures=(*compressed, *thought.measures),
     )
-
-
-def _hold(record: Record, episode: Episode) -> HoldRequest:
-    step, decision = record.step, record.decision
-    permit = next(permit for permit in record.ruling.permits if permit.arm == decision.arm)
-    return HoldRequest(
-        id=record.id,
-        scopes=episode.scopes,
-        amount=Amount(
-            nano_usd=decision.worst_nano,
-            input_tokens=permit.input_bound,
-            output_tokens=decision.output_limit,
-            retries=int(step.is_retry),
-        ),
-        purpose=step.purpose,
-        arm=str(decision.arm),
-        at=record.at,
-    )
-
-
-def _outcome(arm: Arm, reply: Reply, request: HoldRequest, latency_ms: float) -> Outcome:
-    usage = _credible(reply.usage)
-    cost = request.amount.nano_usd if usage is None else usage.cost_nano(arm.price)
-    return Outcome(
-        arm=arm.name,
-        usage=usage,
-        cost_nano=cost,
-        worst_case=usage is None,
-        latency_ms=latency_ms,
-        confidence=reply.confidence,
-        defects=reply.defects,
-        served_by=reply.served_by,
-    )
-
-
-def _credible(usage: Usage | None) -> Usage | None:
-    """The usage a provider reported, unless it is nonsense that no books can take."""
-    if usage is None:
-        return None
-    counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
-    return usage if min(counts) >= 0 else None
-
-
-def _close(record: Record, request: HoldRequest, outcome: Outcome) -> Close:
-    """Book what a call used; the whole hold where that is not known."""
-    usage = outcome.usage
-    if usage is None:
-        booked = request.amount if outcome.worst_case else Amount(retries=request.amount.retries)
-    else:
-        booked = Amount(
-            nano_usd=outcome.cost_nano,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            retries=request.amount.retries,
-        )
-    return Close(
-        hold_id=request.id, amount=booked, worst_case=outcome.worst_case, record=replace(record, outcome=outcome)
-    )
-
-
-def _close_failed(record: Record, request: HoldRequest, call: Call, fault: Fault, latency_ms: float) -> Close:
-    usage = _credible(call.usage)
-    worst = usage is None and fault.billed
-    cost = usage.cost_nano(call.arm.price) if usage else request.amount.nano_usd if worst else 0
-    outcome = Outcome(
-        arm=call.arm.name,
-        usage=usage,
-        cost_nano=cost,
-        worst_case=worst,
-        latency_ms=latency_ms,
-        accepted=False,
-        error=fault.name,
-    )
-    return _close(record, request, outcome)

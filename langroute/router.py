@@ -21,14 +21,14 @@ from langroute.checks import (
     Pool,
     arms_by_name,
     check_parts,
-    check_within,
     checked_config,
     checked_kinds,
     checked_rules,
     merged_config,
 )
 from langroute.config import RouterConfig
-from langroute.deliberation import Deliberation, closing_step, lowered, too_dear
+from langroute.decider import Decider
+from langroute.deliberation import Deliberation
 from langroute.episodes import Episode, EpisodeBook, RunPlace, episode_of
 from langroute.errors import ConfigError, LedgerError, LedgerUnavailable
 from langroute.faults import pause_before
@@ -41,14 +41,11 @@ from langroute.records import (
     Arm,
     EpisodeEnd,
     Kind,
-    Measure,
     PoolSnapshot,
     Record,
     RoutingDecision,
-    Ruling,
     Step,
 )
-from langroute.tiers import tiered
 
 _log = logging.getLogger("langroute.router")
 
@@ -120,6 +117,14 @@ class StepRouter:
         )
         self.estimator = estimator or defaults.estimator()
         self.governor = governor or defaults.governor(self.config)
+        self._decider = Decider(
+            pool.arms,
+            estimator=self.estimator,
+            governor=self.governor,
+            policy=self.policy,
+            tiers=self.config.tiers,
+            entries=self.config.entries,
+        )
         self.acceptance = defaults.acceptance() if acceptance is None else checked_rules(acceptance)
         self.ledger = ledger or defaults.open_ledger(self.config.store)
         self.journal = journal or defaults.open_journal(self.config.store)
@@ -154,36 +159,8 @@ class StepRouter:
         return self.deliberate(step).decision
 
     def deliberate(self, step: Step) -> Deliberation:
-        """The decision with the estimates and the ruling it was based on, and what was done beside it. Pure.
-
-        Where the ruling says that this has to be the last call of its episode, the step is decided again as that.
-        """
-        thought = self._weigh(step)
-        if thought.ruling.closing:
-            last = self._weigh(closing_step(step))
-            if last.decision.arm is not None:
-                finish = Measure(action="finish", reason=f"The last call of the episode: {thought.ruling.closing}.")
-                return replace(last, measures=(finish, *last.measures))
-        return thought
-
-    def _weigh(self, step: Step) -> Deliberation:
-        arms = self.pool.arms
-        estimates = self.estimator.estimate(step, arms)
-        ruled = self.governor.rule(step, arms, estimates)
-        ruling = self._tiered(ruled, step)
-        decision = self.policy.choose(step, estimates, ruling)
-        check_within(decision, ruling)
-        thought = Deliberation(step=step, estimates=estimates, ruling=ruling, decision=decision)
-        if decision.arm is None:
-            return thought
-        measures = [*lowered(thought, self._arms[decision.arm])]
-        if ruling.calm_price is not None and ruling.price_of_dollar > ruling.calm_price:
-            calm = self._tiered(replace(ruled, price_of_dollar=ruling.calm_price), step)
-            measures += too_dear(thought, self.policy.choose(step, estimates, calm))
-        return replace(thought, measures=tuple(measures)) if measures else thought
-
-    def _tiered(self, ruling: Ruling, step: Step) -> Ruling:
-        return tiered(ruling, step, self.pool.arms, tiers=self.config.tiers, entries=self.config.entries)
+        """The decision with the estimates and the ruling it was based on, and what was done beside it. Pure."""
+        return self._decider.deliberate(step)
 
     def arm(self, name: str) -> Arm:
         """An arm by name.
