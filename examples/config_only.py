@@ -1,4 +1,4 @@
-"""The same agent under two config files, without a change of code: budget, kinds, tiers and entry rules. Offline.
+"""The same agent under two config files, without a change of code: budget, kinds, pins, tiers and entry rules. Offline.
 
 Run it: ``python examples/config_only.py``
 """

@@ -12,6 +12,8 @@ class Actions(BaseModel):
 
     Attributes:
         downgrade: make a dollar dearer, and so lower the tier, when money is spent faster than planned or runs low.
+        planned_calls: model calls a task usually takes. With it, a dollar also gets dearer while the share of money
+            spent is larger than the share of calls made. None: only when the budget runs low.
         lower_output: lower a call's output limit until its worst case fits into what is left; when false an arm whose
             usual limit does not fit is ruled out instead.
         compress_at: shorten the prompt once it fills this share of the largest window of the pool; None never.
@@ -33,6 +35,7 @@ class Actions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     downgrade: bool = True
+    planned_calls: int | None = Field(default=None, ge=1)
     lower_output: bool = True
     compress_at: float | None = Field(default=0.8, gt=0, le=1)
     compress_cost_share: float | None = Field(default=0.25, gt=0, le=1)
@@ -49,6 +52,7 @@ class Actions(BaseModel):
             raise config_error(exc, section="actions", known=type(self).model_fields) from exc
 
     @field_validator(
+        "planned_calls",
         "compress_at",
         "compress_cost_share",
         "skip_below",

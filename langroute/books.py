@@ -4,7 +4,11 @@ Money is integer nano-dollars (``*_nano``, ``nano_usd``), time is epoch seconds.
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
+
+from langroute.money import dollars
+from langroute.quick import quick
 
 Purpose = Literal["general", "final_synthesis", "verification", "human_handoff"]
 RESERVED_PURPOSES: tuple[Purpose, ...] = ("final_synthesis", "verification", "human_handoff")
@@ -12,6 +16,7 @@ RESERVED_PURPOSES: tuple[Purpose, ...] = ("final_synthesis", "verification", "hu
 Resource = Literal["dollars", "input_tokens", "output_tokens", "retries", "seconds"]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
     """What a call sets aside or uses: money, tokens, and whether it is a retry."""
@@ -40,6 +45,7 @@ class Amount:
         )
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The limits of one ledger scope; None means unlimited.
@@ -59,6 +65,7 @@ class Limits:
     reserves: tuple[tuple[Purpose, int], ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
     """The books of one scope at one moment.
@@ -90,17 +97,55 @@ class Balance:
 
     def reserve_left(self, purpose: Purpose) -> int:
         """Nano-dollars still kept for a purpose: its reserve less what that purpose has spent or holds."""
-        kept = dict(self.limits.reserves).get(purpose, 0)
-        return max(0, kept - dict(self.used_nano).get(purpose, 0))
+        kept = next((nano for name, nano in self.limits.reserves if name == purpose), 0)
+        used = next((nano for name, nano in self.used_nano if name == purpose), 0)
+        return max(0, kept - used)
 
     def available_nano(self, purpose: Purpose) -> int | None:
         """Nano-dollars a call of this purpose may set aside: all that is left but the other purposes' reserves."""
         if self.limits.nano_usd is None:
             return None
-        others = sum(self.reserve_left(name) for name, _ in self.limits.reserves if name != purpose)
-        return max(0, self.limits.nano_usd - self.used.nano_usd - others)
+        others = sum([self.reserve_left(name) for name, _ in self.limits.reserves if name != purpose])
+        return max(0, self.limits.nano_usd - self.spent.nano_usd - self.held.nano_usd - others)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remaining:
+    """What is left of an episode's budget at one moment; None means unlimited, and nothing is below zero.
+
+    Attributes:
+        dollars: exact dollars that a call or charge of the purpose in question may still set aside: less what is spent,
+            what calls under way hold, and what is kept for other purposes.
+        input_tokens: input tokens.
+        output_tokens: output tokens.
+        retries: calls that may repeat an attempt.
+        seconds: seconds in which calls are still admitted.
+    """
+
+    dollars: Decimal | None
+    input_tokens: int | None
+    output_tokens: int | None
+    retries: int | None
+    seconds: float | None
+
+
+def remaining_of(balance: Balance, purpose: Purpose, *, max_seconds: float | None, now: float) -> Remaining:
+    """What the books have left for a purpose."""
+    limits, used, nano = balance.limits, balance.used, balance.available_nano(purpose)
+    return Remaining(
+        dollars=None if nano is None else dollars(nano),
+        input_tokens=_left(limits.input_tokens, used.input_tokens),
+        output_tokens=_left(limits.output_tokens, used.output_tokens),
+        retries=_left(limits.retries, used.retries),
+        seconds=None if max_seconds is None else max(0.0, round(max_seconds - (now - balance.opened_at), 3)),
+    )
+
+
+def _left(limit: int | None, used: int) -> int | None:
+    return None if limit is None else max(0, limit - used)
+
+
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldRequest:
     """A call's worst case, to be set aside in every scope at once or in none.
@@ -122,6 +167,7 @@ class HoldRequest:
     at: float = 0.0
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One line of the books: a hold and what became of it.

@@ -1,6 +1,7 @@
 """Budget: the contract an episode gets."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from langroute.books import Limits, Purpose
 from langroute.errors import ConfigError
 from langroute.files import read_mapping
-from langroute.money import limit_nano
+from langroute.money import dollars, limit_nano
 
 _MOST_DOLLARS = 4e9  # the ledgers' 64-bit integers of nano-dollars end soon after
 _MOST_TOKENS = 10**15
@@ -32,8 +33,6 @@ class Budget(BaseModel):
         reserve_for_verification: part that only verification may use, in dollars.
         reserve_for_human_handoff: part kept for handing over to a human, in dollars.
         hard_stop_after_retries: retries the episode may make; one more is refused.
-        planned_calls: model calls the task usually takes. With it, a dollar gets dearer while the share of money spent
-            is larger than the share of calls made.
         max_seconds: seconds since the first call of the episode after which no call is admitted.
         per: ``turn`` - one budget from a fresh input through all its interrupts; ``thread`` - one over a whole thread.
 
@@ -53,7 +52,6 @@ class Budget(BaseModel):
     reserve_for_verification: float = Field(default=0.0, ge=0)
     reserve_for_human_handoff: float = Field(default=0.0, ge=0)
     hard_stop_after_retries: int | None = Field(default=None, ge=0, le=_MOST_TOKENS)
-    planned_calls: int | None = Field(default=None, ge=1, le=_MOST_TOKENS)
     max_seconds: float | None = Field(default=None, gt=0)
     per: Literal["turn", "thread"] = "turn"
 
@@ -88,12 +86,21 @@ class Budget(BaseModel):
 
     def limits(self) -> Limits:
         """The same contract in the ledger's units."""
-        return Limits(
-            nano_usd=None if self.total_dollars is None else limit_nano(self.total_dollars, field="total_dollars"),
-            input_tokens=self.max_input_tokens,
-            output_tokens=self.max_output_tokens,
-            retries=self.hard_stop_after_retries,
-            reserves=self._reserve_pairs(),
+        return _limits(self)
+
+    def under(self, limits: Limits) -> Self:
+        """This budget with the limits of the ledger in place of its own, for books that were changed elsewhere."""
+        kept = dict(limits.reserves)
+        ledgers = {name: float(dollars(kept.get(purpose, 0))) for purpose, name in _RESERVES.items()}
+        total = None if limits.nano_usd is None else float(dollars(limits.nano_usd))
+        return self.model_copy(
+            update={
+                **ledgers,
+                "total_dollars": total,
+                "max_input_tokens": limits.input_tokens,
+                "max_output_tokens": limits.output_tokens,
+                "hard_stop_after_retries": limits.retries,
+            }
         )
 
     @classmethod
@@ -120,6 +127,18 @@ class Budget(BaseModel):
             ConfigError: the file is missing or unreadable, or a field is wrong.
         """
         return cls.from_mapping(read_mapping(path))
+
+
+@lru_cache(maxsize=1_024)
+def _limits(budget: Budget) -> Limits:
+    """Every step looks at its budget, and a budget never changes: the decimals are worked out once."""
+    return Limits(
+        nano_usd=None if budget.total_dollars is None else limit_nano(budget.total_dollars, field="total_dollars"),
+        input_tokens=budget.max_input_tokens,
+        output_tokens=budget.max_output_tokens,
+        retries=budget.hard_stop_after_retries,
+        reserves=budget._reserve_pairs(),
+    )
 
 
 def plain_number(value: object) -> object:

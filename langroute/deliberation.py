@@ -8,9 +8,11 @@ from langroute.errors import BudgetExceeded, LangrouteError, NoArmAvailable, Ste
 from langroute.governor import left_for_closing
 from langroute.money import dollars, format_dollars
 from langroute.permits import usual_limit
+from langroute.quick import quick
 from langroute.records import Arm, BudgetView, Estimate, Measure, Permit, RoutingDecision, Ruling, Step
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliberation:
     """A decision with everything it was based on."""
@@ -22,9 +24,7 @@ class Deliberation:
     measures: tuple[Measure, ...] = ()
 
 
-def view_of(
-    balance: Balance, step: Step, *, max_seconds: float | None, now: float, planned_calls: int | None = None
-) -> BudgetView:
+def view_of(balance: Balance, step: Step, *, max_seconds: float | None, now: float) -> BudgetView:
     """What a step may know of its budget."""
     limits, used = balance.limits, balance.used
     return BudgetView(
@@ -42,12 +42,16 @@ def view_of(
         seconds_limit=max_seconds,
         retries_left=None if limits.retries is None else max(0, limits.retries - used.retries),
         seconds_left=None if max_seconds is None else round(max_seconds - (now - balance.opened_at), 3),
-        planned_calls=planned_calls,
     )
 
 
 CLOSING_TOKENS = 256
 """Input tokens that the instruction of a last call adds at most: its bytes, and what a message costs besides."""
+
+
+def pinned_step(step: Step, arm: str | None) -> Step:
+    """The step pinned to the arm of its episode, where nothing nearer to the call pins it already."""
+    return step if arm is None or step.pinned is not None else replace(step, pinned=arm)
 
 
 def closing_step(step: Step) -> Step:

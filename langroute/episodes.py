@@ -1,144 +1,24 @@
-"""Episodes: one attempt at one task under one budget."""
+"""Episodes: which one a call belongs to, and the handles on them."""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from langroute.books import Balance
 from langroute.budget import Budget
+from langroute.episode import Episode, current_episode, episode_of, inside, scope_of
 from langroute.errors import ConfigError
 from langroute.protocols import Clock, Ledger
-from langroute.records import EpisodeEnd
+from langroute.quick import quick
+from langroute.records import ActionTaken, EpisodeEnd
 
-_SCOPE = "episode:"
+__all__ = ["Episode", "EpisodeBook", "RunPlace", "current_episode", "episode_of", "inside", "scope_of"]
+
 _MOST_REMEMBERED = 10_000
 
-# The episodes around this code, the innermost last. A tuple rather than tokens on the handle: one handle may be entered
-# by several threads and tasks at once.
-_around: ContextVar[tuple["Episode", ...]] = ContextVar("langroute_episodes", default=())
 
-
-def scope_of(episode: str) -> str:
-    """Name of an episode's ledger scope."""
-    return f"{_SCOPE}{episode}"
-
-
-def episode_of(scope: str) -> str:
-    """Id of the episode a ledger scope belongs to."""
-    return scope.removeprefix(_SCOPE)
-
-
-class Episode:
-    """A handle on one episode: what is left of its budget, and its end.
-
-    Use it as a context manager to make every routed call inside belong to it, nested agents included.
-
-    Attributes:
-        id: the episode's id.
-    """
-
-    def __init__(
-        self,
-        *,
-        episode_id: str,
-        ledger: Ledger,
-        budget: Budget,
-        clock: Clock,
-        on_finish: Callable[[EpisodeEnd], None],
-        on_open: Callable[[Balance], None] | None = None,
-    ) -> None:
-        self.id = episode_id
-        self.budget = budget
-        self._ledger = ledger
-        self._clock = clock
-        self._on_finish = on_finish
-        self._on_open = on_open
-        self._steps: int | None = None
-        self._lock = threading.Lock()
-
-    @property
-    def scope(self) -> str:
-        """Name of its ledger scope."""
-        return scope_of(self.id)
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """Every ledger scope that its calls take from."""
-        return (self.scope,)
-
-    def belongs_to(self, ledger: Ledger) -> bool:
-        """Whether the episode's books are kept in this ledger."""
-        return self._ledger is ledger
-
-    def look(self) -> Balance:
-        """The books now; opens the scope at the first look. May wait for the store."""
-        balance = self._ledger.open(self.scope, self.budget.limits(), at=self._clock.now())
-        with self._lock:
-            first = self._steps is None
-            if first:
-                self._steps = balance.calls
-        if first and not balance.calls and self._on_open is not None:
-            self._on_open(balance)
-        return balance
-
-    def next_index(self) -> int:
-        """The index of the next step, counted on from what the ledger knew when this process first looked."""
-        with self._lock:
-            index = self._steps or 0
-            self._steps = index + 1
-            return index
-
-    def finish(self, *, success: float | bool | None = None, note: str = "") -> None:
-        """Close the episode: it takes no more calls, and what is known of its quality is stored.
-
-        Args:
-            success: True, False, a degree in [0, 1], or None when nobody knows.
-            note: free text.
-
-        Raises:
-            ConfigError: success is no number in [0, 1].
-        """
-        degree = _degree(success)
-        self.look()
-        self._ledger.close_scope(self.scope)
-        self._on_finish(EpisodeEnd(episode=self.id, at=self._clock.now(), success=degree, note=note))
-
-    def __enter__(self) -> Self:
-        _around.set((*_around.get(), self))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _around.set(_around.get()[:-1])
-
-
-def _degree(success: float | bool | None) -> float | None:
-    if success is None:
-        return None
-    if isinstance(success, int | float) and 0 <= success <= 1:
-        return float(success)
-    raise ConfigError(f"must be True, False or between 0 and 1, got {success!r}", field="success")
-
-
-def current_episode() -> Episode | None:
-    """The episode around this code, if any."""
-    around = _around.get()
-    return around[-1] if around else None
-
-
-@contextmanager
-def inside(episode: Episode) -> Iterator[Episode]:
-    """Make an episode the one around the code of a with block."""
-    with episode:
-        yield episode
-
-
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlace:
     """Where a call stands in its host framework, as far as the episode depends on it.
@@ -181,6 +61,7 @@ class EpisodeBook:
         on_finish: Callable[[EpisodeEnd], None],
         on_single_call: Callable[[], None],
         on_open: Callable[[Balance], None] | None = None,
+        on_action: Callable[[ActionTaken], None] | None = None,
     ) -> None:
         self._ledger = ledger
         self._budget = budget
@@ -189,15 +70,16 @@ class EpisodeBook:
         self._on_finish = on_finish
         self._on_single_call = on_single_call
         self._on_open = on_open
+        self._on_action = on_action
         self._handles: OrderedDict[str, Episode] = OrderedDict()
         self._runs: OrderedDict[int, tuple[object, str]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def episode(self, episode_id: str, *, budget: Budget | None = None) -> Episode:
+    def episode(self, episode_id: str, *, budget: Budget | None = None, arm: str | None = None) -> Episode:
         """The handle of an episode by id.
 
         Raises:
-            ConfigError: the id is empty, or this process already knows the episode under another budget.
+            ConfigError: the id is empty, or this process already knows the episode under another budget or arm.
         """
         if not isinstance(episode_id, str) or not episode_id.strip():
             raise ConfigError("must be a non-empty string", field="episode")
@@ -211,12 +93,22 @@ class EpisodeBook:
                     clock=self._clock,
                     on_finish=self._on_finish,
                     on_open=self._on_open,
+                    on_action=self._on_action,
+                    new_id=self._new_id,
+                    arm=arm,
                 )
                 self._handles[episode_id] = known
                 while len(self._handles) > _MOST_REMEMBERED:
                     self._handles.popitem(last=False)
-            elif budget is not None and budget != known.budget:
-                raise ConfigError(f"episode {episode_id!r} already runs under another budget", field="budget")
+            elif budget is not None and not known.runs_under(budget):
+                raise ConfigError(
+                    f"episode {episode_id!r} already runs under another budget; change_budget changes it",
+                    field="budget",
+                )
+            elif arm is not None and known.arm != arm:
+                if known.arm is not None:
+                    raise ConfigError(f"episode {episode_id!r} already demands {known.arm!r}", field="arm")
+                known.arm = arm
             self._handles.move_to_end(episode_id)
             return known
 
@@ -261,9 +153,14 @@ class EpisodeBook:
             latest = self._ledger.latest(f"{scope_of(thread)}#")
             if latest is not None:
                 return episode_of(latest.scope)
-        turn = self.episode(f"{thread}#{self._new_id()}", budget=place.budget)
+        turn = self.episode(turn_id(place.thread, self._new_id()), budget=place.budget)
         turn.look()  # opened now: a resume must find it, also when nothing was spent before the interrupt
         return turn.id
+
+
+def turn_id(thread: str, unique: str) -> str:
+    """Id of a turn of a thread."""
+    return f"{_marked(thread)}#{unique}"
 
 
 def _marked(thread: str) -> str:

@@ -26,14 +26,14 @@ from langroute.acts import (
 )
 from langroute.bookings import failed, hold_request, outcome_of, settled
 from langroute.books import Amount, Balance, HoldRequest
-from langroute.deliberation import Deliberation, could_wait, refusal, view_of
+from langroute.deliberation import Deliberation, could_wait, pinned_step, refusal, view_of
 from langroute.episodes import Episode, RunPlace
 from langroute.errors import BudgetExceeded
 from langroute.faults import classify_fault
 from langroute.protocols import Acceptance, Clock
 from langroute.questions import Ask as AskPerson
 from langroute.questions import Question, answered, asked, read_answer
-from langroute.records import Arm, BudgetView, Measure, Record, Rejection, Step
+from langroute.records import Arm, Measure, Record, Rejection, Step
 
 __all__ = ["Act", "Call", "Close", "Journey", "Look", "Pause", "Reply", "StreamClosed", "Take", "journey"]
 
@@ -103,6 +103,8 @@ class _Learned:
 
     def onto(self, step: Step) -> Step:
         """The step as it looks after these attempts."""
+        if not (self.attempt or self.rejected or self.faulted or self.refused):
+            return step
         # A provider's 429 or outage says nothing against the arm: it is a retry in the books, but no pressure.
         unfit = sum("invalid_structure" in tried.reason for tried in self.rejected)
         pressure = replace(
@@ -131,12 +133,14 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
     """
     learned = _Learned()
     episode, balance, place = yield from _find(place)
-    seen = observe(episode.id, episode.next_index())
+    seen = pinned_step(observe(episode.id, episode.next_index()), episode.arm)
     if router.asks:
         episode, balance = yield from _ask_again(router, place, episode, balance, learned)
     while True:
         now = router.clock.now()
-        step = replace(learned.onto(seen), budget=_view(balance, seen, episode, now))
+        step = replace(
+            learned.onto(seen), budget=view_of(balance, seen, max_seconds=episode.budget.max_seconds, now=now)
+        )
         thought = router.deliberate(step)
         patience = round(router.patience_s - learned.waited_s, 6)
         if patience > 0 and could_wait(thought):
@@ -181,11 +185,6 @@ def _try(
     accepted, value = yield from _attempt(router, record, request, learned, gates)
     learned.attempt += not accepted
     return accepted, value
-
-
-def _view(balance: Balance, seen: Step, episode: Episode, now: float) -> BudgetView:
-    budget = episode.budget
-    return view_of(balance, seen, max_seconds=budget.max_seconds, planned_calls=budget.planned_calls, now=now)
 
 
 def _shorter(observe: Observe, episode: Episode, seen: Step, thought: Deliberation, learned: _Learned) -> Step:
@@ -320,12 +319,15 @@ def _attempt(
         # A rule that fails loses the answer, but must not leave its hold open.
         yield settled(record, request, replace(outcome, accepted=False, error=type(error).__name__))
         raise
-    another = _another_arm(record, arm)
-    if defects and another:
+    others = _another_arm(record, arm)
+    if defects and (others or learned.faulted):
         learned.rejected.append(Rejection(arm=arm.name, reason=", ".join(defects)))
         learned.answer = reply.value
         outcome = replace(outcome, accepted=False)
     yield replace(settled(record, request, outcome), then="" if outcome.accepted else "escalate")
+    if not outcome.accepted and not others:
+        learned.faulted.clear()  # what failed for a moment is the only one left
+        yield Pause(seconds=router.pause_before(learned.faults))
     return outcome.accepted, reply.value
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from langroute.actions import Actions
 from langroute.errors import ConfigError
-from langroute.money import dollars, format_dollars, limit_nano
+from langroute.money import float_dollars, format_dollars, limit_nano
 from langroute.permits import permit
 from langroute.records import Arm, Estimate, Permit, Ruling, Step
 
@@ -16,8 +16,8 @@ class BudgetGovernor:
 
     The price of a dollar (lambda) is scale-free: ``thrift`` is the success probability one is willing to give up to use
     the cheapest arm instead of the dearest for this step, so ``lambda = thrift / (C_dearest - C_cheapest)``. Once less
-    than half of a limited budget is left, lambda rises in inverse proportion to what is left; where the budget plans a
-    number of calls, it rises by how far the share spent is ahead of the share of calls made. At most fourfold. These
+    than half of a limited budget is left, lambda rises in inverse proportion to what is left; where a number of
+    calls is planned, it rises by how far the share spent is ahead of the share of calls made. At most fourfold. These
     scales are langroute's own rule, not taken from a paper.
 
     The mask is hard: see ``permits``. Beside both, the ruling says whether this has to be the last call of its episode,
@@ -43,14 +43,15 @@ class BudgetGovernor:
         """The price of a dollar now, one permit per arm in the order of ``arms``, and what else is to be done."""
         costs = [estimate.cost_nano for estimate in estimates]
         spread = max(costs, default=0) - min(costs, default=0)
-        squeeze, why = _squeeze(step) if self.actions.downgrade else (1.0, "")
-        permits = tuple(permit(step, arm, lower_output=self.actions.lower_output) for arm in arms)
+        squeeze, why = _squeeze(step, self.actions.planned_calls) if self.actions.downgrade else (1.0, "")
+        permits = tuple([permit(step, arm, lower_output=self.actions.lower_output) for arm in arms])
+        calm = self._price(spread, 1.0)
         worth = self.actions.value_of_success
         return Ruling(
-            price_of_dollar=self._price(spread, squeeze),
+            price_of_dollar=calm if squeeze == 1 else self._price(spread, squeeze),
             permits=permits,
             reason=self._reason(spread, squeeze, why),
-            calm_price=self._price(spread, 1.0),
+            calm_price=calm,
             stop_price=None if worth is None else 1.0 / worth,
             closing=self._closing(step, arms, permits, estimates) if self.actions.finish else "",
             compress=self._compress(step, costs),
@@ -60,7 +61,7 @@ class BudgetGovernor:
 
     def _price(self, spread: int, squeeze: float) -> float:
         # Significant digits, not decimals: prices in any currency or scale must lead to the same choice.
-        return float(f"{self.thrift * squeeze / float(dollars(spread)):.9g}") if spread else 0.0
+        return float(f"{self.thrift * squeeze / float_dollars(spread):.9g}") if spread else 0.0
 
     def _reason(self, spread: int, squeeze: float, why: str) -> str:
         if not spread:
@@ -121,9 +122,9 @@ def _short_of_money(permits: Sequence[Permit]) -> bool:
     return any(seen.allowed or seen.short_of == "dollars" for seen in permits)
 
 
-def _squeeze(step: Step) -> tuple[float, str]:
+def _squeeze(step: Step, planned_calls: int | None) -> tuple[float, str]:
     """How many times dearer than usual a dollar is, from 1 to 4, and why."""
-    low, ahead = scarcity(step), pace(step)
+    low, ahead = scarcity(step), pace(step, planned_calls)
     return (ahead, "money is spent faster than planned") if ahead > low else (low, "the budget runs low")
 
 
@@ -137,12 +138,12 @@ def scarcity(step: Step) -> float:
     return round(min(_MOST_SQUEEZE, max(1.0, 0.5 / share)) if share > 0 else _MOST_SQUEEZE, 6)
 
 
-def pace(step: Step) -> float:
+def pace(step: Step, planned_calls: int | None) -> float:
     """How far the share of money spent is ahead of the share of planned calls, this one included: from 1 to 4."""
     view = step.budget
-    if not view.limit_nano or not view.planned_calls or view.available_nano is None:
+    if not view.limit_nano or not planned_calls or view.available_nano is None:
         return 1.0
     spendable = view.available_nano + view.spent_nano + view.held_nano
     spent = (view.spent_nano + view.held_nano) / max(1, spendable)
-    planned = min(1.0, (step.call_index + 1) / view.planned_calls)
+    planned = min(1.0, (step.call_index + 1) / planned_calls)
     return round(min(_MOST_SQUEEZE, max(1.0, spent / planned)), 6)

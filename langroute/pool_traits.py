@@ -31,6 +31,7 @@ _STANDARD_TERMS = {
     "inference_geo": {"global"},
     "speed": {"standard"},
 }
+_MEDIA_FLAGS = {"audio": "audio_inputs", "file": "pdf_inputs", "image": "image_inputs", "video": "video_inputs"}
 _LIMIT_FIELDS = ("max_tokens", "max_output_tokens", "max_completion_tokens", "num_predict")
 # OpenAI's Responses API refuses smaller limits.
 _RESPONSES_MIN_OUTPUT = 16
@@ -65,6 +66,7 @@ class Traits:
         max_output_tokens: the smaller of the provider's limit and the user's own; None when neither is known.
         min_output_tokens: output limits below this are rejected by the provider.
         special_terms: a setting that is billed at other rates than the list's, as ``name=value``; empty without one.
+        modalities: kinds of media it takes beside text, sorted; None when the profile says nothing of any.
     """
 
     provider: str
@@ -75,6 +77,7 @@ class Traits:
     max_output_tokens: int | None
     min_output_tokens: int
     special_terms: str
+    modalities: tuple[str, ...] | None = None
 
 
 def traits(model: "BaseChatModel") -> Traits:
@@ -92,6 +95,7 @@ def traits(model: "BaseChatModel") -> Traits:
         max_output_tokens=min((limit for limit in limits if limit is not None), default=None),
         min_output_tokens=_floor(model),
         special_terms=_special_terms(model),
+        modalities=_modalities(profile),
     )
 
 
@@ -140,6 +144,13 @@ def _provider_at(model: "BaseChatModel") -> str:
 def _count(value: object) -> int | None:
     """A positive number of tokens; None for anything else, such as Ollama's -1 for "without limit"."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _modalities(profile: dict[str, Any]) -> tuple[str, ...] | None:
+    """The kinds of media a profile does not rule out; profiles speak of files as PDF."""
+    if not any(flag in profile for flag in _MEDIA_FLAGS.values()):
+        return None
+    return tuple(kind for kind, flag in _MEDIA_FLAGS.items() if profile.get(flag) is not False)
 
 
 def _own_limits(model: "BaseChatModel") -> list[object]:

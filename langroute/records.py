@@ -10,6 +10,7 @@ from typing import Literal
 
 from langroute.books import Resource
 from langroute.money import Price, float_dollars
+from langroute.quick import quick
 from langroute.situation import KINDS, Arm, BudgetView, Features, Kind, Pressure, Rejection, Step
 
 __all__ = [
@@ -58,6 +59,7 @@ Action = Literal[
 """What can happen to an episode beside a call."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """What an arm is expected to achieve and to cost in this step.
@@ -75,6 +77,7 @@ class Estimate:
     output_tokens: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
     """The mask for one arm: whether it may be called now, and with which output limit.
@@ -103,6 +106,7 @@ class Permit:
         return not self.why_not
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
     """What the governor says about a step.
@@ -131,6 +135,7 @@ class Ruling:
     reservation_nano: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
     """One arm as the decision saw it.
@@ -148,6 +153,7 @@ class Alternative:
     why_not: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingDecision:
     """Which arm makes the call, and why.
@@ -179,6 +185,7 @@ class RoutingDecision:
     rationale: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens a provider reported for one call.
@@ -207,12 +214,18 @@ class Usage:
         )
 
 
+PRICE_UNKNOWN = "price_unknown"
+USAGE_UNKNOWN = "usage_unknown"
+"""Defects of metered calls: what they cost is not known, so ``cost_nano`` is 0."""
+
+
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What came back from a call, or why nothing did.
 
     Attributes:
-        arm: the arm that was called.
+        arm: the arm that was called; of a metered call the arm with that model, empty where the pool has none.
         usage: tokens reported; None when the provider reported none.
         cost_nano: nano-dollars booked.
         worst_case: the hold was booked in full because the truth was not known.
@@ -235,6 +248,11 @@ class Outcome:
     error: str = ""
     served_by: str = ""
 
+    @property
+    def cost_known(self) -> bool:
+        """Whether ``cost_nano`` is what the call cost, or at least that; False for metered calls nobody can price."""
+        return PRICE_UNKNOWN not in self.defects and USAGE_UNKNOWN not in self.defects
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
@@ -244,6 +262,7 @@ class Measure:
     reason: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One attempt at one step, whole: what was known, what was decided, what came of it.
@@ -254,7 +273,8 @@ class Record:
         id: unique id; equal to the hold's id.
         at: epoch seconds of the decision.
         outcome: None when no call was made (the decision was to stop, or the hold was refused).
-        action: ``call``, ``stop`` or ``refused``.
+        action: ``call``, ``stop``, ``refused``, or ``shadow``: the call was metered in an app that is not routed, and
+            the decision is what would have been chosen. Nobody followed it, and it saw logged state only.
         pool: id of the pool that was chosen from; see ``PoolSnapshot``.
         measures: what was done beside choosing an arm: a lower tier, a lower limit, a compressed prompt, a last call.
     """
@@ -266,7 +286,7 @@ class Record:
     ruling: Ruling
     decision: RoutingDecision
     outcome: Outcome | None = None
-    action: Literal["call", "stop", "refused"] = "call"
+    action: Literal["call", "stop", "refused", "shadow"] = "call"
     pool: str = ""
     measures: tuple[Measure, ...] = ()
 

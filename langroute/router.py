@@ -117,14 +117,7 @@ class StepRouter:
         )
         self.estimator = estimator or defaults.estimator()
         self.governor = governor or defaults.governor(self.config)
-        self._decider = Decider(
-            pool.arms,
-            estimator=self.estimator,
-            governor=self.governor,
-            policy=self.policy,
-            tiers=self.config.tiers,
-            entries=self.config.entries,
-        )
+        self._decider = _decider(self)
         self.acceptance = defaults.acceptance() if acceptance is None else checked_rules(acceptance)
         self.ledger = ledger or defaults.open_ledger(self.config.store)
         self.journal = journal or defaults.open_journal(self.config.store)
@@ -139,15 +132,7 @@ class StepRouter:
         self.snapshot = snapshot_of(pool.arms)
         self._pool_kept = False
         self._told_single_call = False
-        self.episodes = EpisodeBook(
-            ledger=self.ledger,
-            budget=self.config.budget,
-            clock=self.clock,
-            new_id=self.new_id,
-            on_finish=self._finished,
-            on_single_call=self._warn_single_call,
-            on_open=self._opened,
-        )
+        self.episodes = self._episode_book()
 
     # -- deciding: pure ------------------------------------------------------------------------------------------
 
@@ -175,17 +160,18 @@ class StepRouter:
 
     # -- episodes ------------------------------------------------------------------------------------------------
 
-    def episode(self, episode_id: str, *, budget: Budget | None = None) -> Episode:
+    def episode(self, episode_id: str, *, budget: Budget | None = None, arm: str | None = None) -> Episode:
         """A handle on an episode; as a context manager, every routed call inside belongs to it.
 
         Args:
             episode_id: any non-empty string, unique for one attempt at one task.
             budget: its own budget, instead of the router's.
+            arm: the arm that makes its calls, unless a call, its node or ``RouterConfig.pins`` says otherwise.
 
         Raises:
-            ConfigError: the id is empty, or the episode already runs under another budget.
+            ConfigError: the id is empty, the pool has no such arm, or the episode runs under another budget or arm.
         """
-        return self.episodes.episode(episode_id, budget=budget)
+        return self.episodes.episode(episode_id, budget=budget, arm=None if arm is None else self.arm(arm).name)
 
     def balance(self, episode_id: str) -> Balance:
         """The books of an episode now."""
@@ -342,6 +328,18 @@ class StepRouter:
         """A router with the settings of a YAML or TOML file; ``options`` as in the constructor win over it."""
         return cls(pool, config=RouterConfig.from_file(path), **options)
 
+    def _episode_book(self) -> EpisodeBook:
+        return EpisodeBook(
+            ledger=self.ledger,
+            budget=self.config.budget,
+            clock=self.clock,
+            new_id=self.new_id,
+            on_finish=self._finished,
+            on_single_call=self._warn_single_call,
+            on_open=self._opened,
+            on_action=self.tell,
+        )
+
     def _opened(self, balance: Balance) -> None:
         limits = balance.limits
         told = "no limit in dollars" if limits.nano_usd is None else format_dollars(limits.nano_usd)
@@ -369,6 +367,18 @@ class StepRouter:
                 "a routed call was made outside any graph and episode, so it is an episode of its own with a whole "
                 "budget; wrap the work in `with router.episode('id'):` to put it under one budget"
             )
+
+
+def _decider(router: StepRouter) -> Decider:
+    config = router.config
+    return Decider(
+        router.pool.arms,
+        estimator=router.estimator,
+        governor=router.governor,
+        policy=router.policy,
+        tiers=config.tiers,
+        entries=config.entries,
+    )
 
 
 def snapshot_of(arms: Sequence[Arm]) -> PoolSnapshot:

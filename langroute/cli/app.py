@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 
 from langroute.cli.demo import demo
 from langroute.cli.explain import explain
+from langroute.cli.kinds import kinds
 from langroute.cli.lab import lab
 from langroute.cli.replay import replay
 from langroute.errors import LangrouteError
@@ -34,5 +35,6 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(explain)
+app.command()(kinds)
 app.command()(replay)
 app.add_typer(lab, name="lab")

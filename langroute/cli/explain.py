@@ -41,11 +41,13 @@ def _explain_one(journal: "Journal", episode: str, step: int | None, *, as_json:
     from langroute.observe import report
 
     records, end, arms = journal.records(episode), journal.end(episode), journal.arms(episode)
+    actions = journal.actions(episode)
     wanted = records if step is None else _of_step(records, step)
     if as_json:
-        typer.echo(report.as_json(wanted, end, arms))
+        happened = [action for action in actions if step is None or action.call_index == step]
+        typer.echo(report.as_json(wanted, end, arms, happened))
     elif step is None:
-        console().print(report.explain(records, end, arms))
+        console().print(report.explain(records, end, arms, actions))
     else:
         for place, record in enumerate(wanted):
             if place:
@@ -55,6 +57,8 @@ def _explain_one(journal: "Journal", episode: str, step: int | None, *, as_json:
 
 def _of_step(records: "Sequence[Record]", step: int) -> "tuple[Record, ...]":
     found = tuple(record for record in records if record.step.call_index == step)
+    if not records:
+        raise ConfigError(f"the episode has no step {step}; no call was decided in it", field="--step")
     if not found:
         last = max(record.step.call_index for record in records)
         raise ConfigError(f"the episode has no step {step}; its steps are 0 to {last}", field="--step")
@@ -76,6 +80,7 @@ class _Listed(TypedDict):
     steps: int
     calls: int
     cost_usd: float
+    charged_usd: float
     success: float | None
 
 
@@ -89,6 +94,7 @@ def _listed(journal: "Journal", episode: str) -> _Listed:
         "steps": len({record.step.call_index for record in records}),
         "calls": len(outcomes),
         "cost_usd": sum(outcome.cost_nano for outcome in outcomes) / NANO_PER_DOLLAR,
+        "charged_usd": sum(action.cost_nano for action in journal.actions(episode)) / NANO_PER_DOLLAR,
         "success": None if end is None or end.success is None else float(end.success),
     }
 
@@ -110,7 +116,7 @@ def _print_list(found: Sequence[_Listed]) -> None:
                 listed["episode"],
                 str(listed["steps"]),
                 str(listed["calls"]),
-                format_dollars(cost_nano(listed["cost_usd"])),
+                format_dollars(cost_nano(listed["cost_usd"]) + cost_nano(listed["charged_usd"])),
                 "-" if listed["success"] is None else f"{listed['success']:g}",
             )
         )

@@ -31,8 +31,18 @@ DEFAULT_PRIORS: Mapping[Kind, KindPrior] = MappingProxyType(
     }
 )
 
-_LOSS_PER_SIGNAL = {"retries": 0.15, "invalid_tool_calls": 0.30, "tool_errors": 0.20, "repeated_calls": 0.20}
+_LOSS_PER_SIGNAL = {
+    "retries": 0.15,
+    "invalid_tool_calls": 0.30,
+    "tool_errors": 0.20,
+    "repeated_calls": 0.20,
+    "self_corrections": 0.10,
+    "schema_failures": 0.30,
+    "empty_ends": 0.30,
+}
 _MOST_LOST = 0.60
+# Coming back to a node is how agents work; long prompts lose facts in their middle, weak models more of them.
+_FULL_ENOUGH, _LOSS_OF_A_FULL_WINDOW = 0.5, 0.20
 
 
 class PriorEstimator:
@@ -40,8 +50,9 @@ class PriorEstimator:
 
     An early mistake compounds, so planning is where a weak arm loses most; extraction and checks lose little;
     presentation least. Trouble is evidence against the arm that got into it: each signal of pressure lowers what is
-    expected of an arm, the cheapest fully and the dearest by a tenth. The numbers are beliefs, not measurements; a
-    fitted estimator replaces them. Costs are the price of the expected input and of ``output_tokens`` of the kind.
+    expected of an arm, the cheapest fully and the dearest by a tenth; so does a window more than half full, and coming
+    back to a node does not. The numbers are beliefs, not measurements; a fitted estimator replaces them. Costs are the
+    price of the expected input and of ``output_tokens`` of the kind.
 
     Args:
         priors: beliefs by kind; kinds left out keep the defaults.
@@ -59,19 +70,23 @@ class PriorEstimator:
         lost = loss_by_pressure(step.pressure)
         expected = min(prior.output_tokens, step.output_cap)
         return tuple(
-            Estimate(
-                arm=arm.name,
-                success=_success(prior, arm.rank, lost),
-                cost_nano=arm.price.cost(input_tokens=step.input_tokens, output_tokens=expected),
-                output_tokens=expected,
-            )
-            for arm in arms
+            [
+                Estimate(
+                    arm=arm.name,
+                    success=_success(prior, arm.rank, lost),
+                    cost_nano=arm.price.cost(input_tokens=step.input_tokens, output_tokens=expected),
+                    output_tokens=expected,
+                )
+                for arm in arms
+            ]
         )
 
 
 def loss_by_pressure(pressure: Pressure) -> float:
     """Success probability the cheapest arm loses in an episode under this pressure, at most 0.6."""
-    lost: float = sum(loss * getattr(pressure, signal) for signal, loss in _LOSS_PER_SIGNAL.items())
+    lost: float = sum([loss * getattr(pressure, signal) for signal, loss in _LOSS_PER_SIGNAL.items()])
+    if pressure.context_share > _FULL_ENOUGH:
+        lost += _LOSS_OF_A_FULL_WINDOW * (pressure.context_share - _FULL_ENOUGH) / (1 - _FULL_ENOUGH)
     return min(_MOST_LOST, lost)
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -18,6 +19,7 @@ from pydantic import ConfigDict, PrivateAttr
 from langroute import drivers
 from langroute.errors import ConfigError
 from langroute.flow import Journey, journey
+from langroute.integrations.bindings import BoundModels
 from langroute.integrations.caller import LangChainCaller, answer
 from langroute.integrations.request import STRUCTURE, TOOLS, BoundTool, ModelCall, StepReader, Structure, model_call
 from langroute.pool import ModelPool
@@ -60,6 +62,7 @@ class RoutedChatModel(BaseChatModel):
     router: StepRouter
     edits: tuple[Any, ...] = ()
     _reader: StepReader = PrivateAttr()
+    _bound: BoundModels = PrivateAttr(default_factory=BoundModels)
     _langroute_routed: bool = PrivateAttr(default=True)
 
     def __init__(self, router: StepRouter, **kwargs: Any) -> None:
@@ -252,6 +255,13 @@ class RoutedChatModel(BaseChatModel):
     def _identifying_params(self) -> Mapping[str, Any]:
         return {"arms": [f"{arm.name}={arm.provider}:{arm.model}" for arm in self.router.pool.arms]}
 
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        # For the run that LangChain itself opens around a call; the call's own run names the model that was chosen.
+        params = super()._get_ls_params(stop=stop, **kwargs)
+        params["ls_provider"] = self._llm_type
+        params.setdefault("ls_model_name", "|".join(arm.name for arm in self.router.pool.arms))
+        return params
+
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _call(
@@ -299,7 +309,9 @@ class RoutedChatModel(BaseChatModel):
         """A call's journey, with the desk and the caller that a driver needs to perform it."""
         gate = self.router.config.gate_streams or not (streams or _is_watched(call.config))
         place = self._reader.place(call)
-        caller = LangChainCaller(_pool(self.router), call, self._reader, edits=self.edits, alone=place.alone)
+        caller = LangChainCaller(
+            _pool(self.router), call, self._reader, edits=self.edits, bound=self._bound, alone=place.alone
+        )
         return journey(self.router, place, caller.observe, gate=gate), self.router, caller
 
 

@@ -3,25 +3,27 @@
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langroute.books import Purpose
 from langroute.config import RouterConfig
 from langroute.entry import EntryRule
 from langroute.episodes import RunPlace
+from langroute.integrations.bindings import schema_bytes, schema_of
 from langroute.integrations.entrance import Entrance
-from langroute.integrations.options import json_bytes, refuse_hidden_costs, take_output_limit, text_bytes
+from langroute.integrations.options import refuse_hidden_costs, take_output_limit, text_bytes
 from langroute.integrations.place import NodePlace, node_place
+from langroute.integrations.signals import Signals
 from langroute.pool import ModelPool
-from langroute.records import BudgetView, Features, Kind, Step
+from langroute.quick import quick
+from langroute.records import BudgetView, Kind, Step
 from langroute.steps import ConversationReader, Reading, bound_input_tokens, expected_input_tokens
-from langroute.steps.classify import classify_node
+from langroute.steps.calls import classify_call, system_prompt
 
 TOOLS = "tools"
 STRUCTURE = "langroute_structure"
@@ -39,7 +41,7 @@ class BoundTool(dict[str, Any]):
     """
 
     def __init__(self, original: Any) -> None:
-        super().__init__(_schema(original))
+        super().__init__(schema_of(original))
         self.original = original
 
 
@@ -52,6 +54,7 @@ class Structure:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quick
 @dataclass(frozen=True, kw_only=True)
 class ModelCall:
     """One call as it reached a door: the prompt, the config, and what was bound to it.
@@ -79,16 +82,16 @@ class ModelCall:
     @cached_property
     def tool_schemas(self) -> tuple[Mapping[str, Any], ...]:
         """The bound tools in the form that is sent."""
-        return tuple(_schema(tool) for tool in self.tools)
+        return tuple([schema_of(tool) for tool in self.tools])
 
     @cached_property
     def schema_bytes(self) -> int:
         """UTF-8 bytes of everything bound to the call."""
-        size = sum(json_bytes(schema) for schema in self.tool_schemas)
+        size = sum([schema_bytes(tool) for tool in self.tools])
         size += text_bytes(self.options) + text_bytes(self.tool_options)
         if self.structure is not None:
             # Some providers are sent the schema both as a tool and as a format.
-            size += 2 * json_bytes(_schema(self.structure.schema)) + text_bytes(self.structure.options)
+            size += 2 * schema_bytes(self.structure.schema) + text_bytes(self.structure.options)
         return size
 
     @property
@@ -140,6 +143,7 @@ class StepReader:
         self._entrance = Entrance(config)
         self._reader = ConversationReader()
         self._answers: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._signals = Signals(pool)
 
     def learn_answer(self, message: AIMessage, *, model: str, asked_with: int) -> None:
         """Remember that ``model`` gave this answer to a call on ``asked_with`` messages: then its report of them holds.
@@ -150,6 +154,10 @@ class StepReader:
             self._answers[message.id] = (model, asked_with)
             while len(self._answers) > _MOST_ANSWERS:
                 self._answers.popitem(last=False)
+
+    def learn_outcome(self, episode: str, confidence: float | None) -> None:
+        """Remember how sure the latest answer of an episode was; None when it did not tell."""
+        self._signals.learn_outcome(episode, confidence)
 
     def place(self, call: ModelCall) -> RunPlace:
         """Where a call stands, to find its episode, and what is set aside for one that it opens."""
@@ -162,6 +170,7 @@ class StepReader:
         kind, reason = self._kind(place, call, entry)
         reading = self._reader.read(call.messages)
         bounds = self._arm_bounds(call, reading)
+        expected = min([expected_input_tokens(reading, tools_bytes=call.schema_bytes), *bounds.values()])
         return Step(
             episode=episode,
             call_index=call_index,
@@ -170,18 +179,24 @@ class StepReader:
             node=place.node,
             kind_reason=reason,
             purpose=place.purpose or default_purpose(kind),
-            pressure=replace(reading.pressure, retries=reading.pressure.retries + place.attempt),
-            input_tokens=min([expected_input_tokens(reading, tools_bytes=call.schema_bytes), *bounds.values()]),
+            pressure=self._signals.pressure(reading, call.config, episode=episode, place=place, expected=expected),
+            input_tokens=expected,
             input_bound=bound_input_tokens(reading, tools_bytes=call.schema_bytes),
             arm_bounds=tuple(bounds.items()),
             output_cap=call.output_limit or self._config.output_cap(kind),
             needs_tools=bool(call.tools),
             needs_structure=call.needs_structure,
-            pinned=place.arm,
+            pinned=place.pinned(self._config.pins),
             loops=place.loops,
-            features=Features(
-                hint=place.hint, channel=place.channel, domain=place.domain, entry="" if entry is None else entry.name
+            features=self._signals.features(
+                reading,
+                episode=episode,
+                place=place,
+                entry=entry,
+                schema_bytes=call.schema_bytes,
+                tool_category=self._signals.tool_category(call.tools, call.tool_options, lambda: call.tool_schemas),
             ),
+            needs_media=reading.media_kinds,
             alone=alone,
         )
 
@@ -218,7 +233,9 @@ class StepReader:
         schema = call.structure.schema if call.structure is not None else None
         if not place.node:
             return self._entrance.kind(place, entry, call.messages, tools=bool(call.tools), schema=schema)
-        found = classify_node(name=place.node, tools=bool(call.tools), schema=schema)
+        found = classify_call(
+            node=place.node, prompt=system_prompt(call.messages), tools=bool(call.tools), schema=schema
+        )
         return found.kind, found.reason
 
 
@@ -258,10 +275,3 @@ def _is_object(text: str) -> bool:
         return not text.strip() or isinstance(json.loads(text), dict)
     except ValueError:
         return False
-
-
-def _schema(tool: Any) -> Mapping[str, Any]:
-    """The JSON that is sent for a tool; provider-side tools are dictionaries already."""
-    if isinstance(tool, Mapping) and "function" not in tool and "type" in tool and "parameters" not in tool:
-        return tool
-    return convert_to_openai_tool(tool)

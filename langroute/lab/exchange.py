@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
+from langroute.lab.faults import Cut
 from langroute.lab.meter import Meter, MeterRow
 from langroute.lab.protocols import Engine, GeneratedToken
 from langroute.lab.requests import ChatRequest
@@ -68,6 +69,9 @@ class Exchange:
         tokens: tokens so far.
         finish_reason: ``stop``, ``length`` or ``tool_calls``; empty until the answer is whole.
         row: the meter's row; None until the request is metered.
+        reasoning_tokens: part of the completion reported as reasoning.
+        reports_usage: whether the client is told the usage.
+        cut: where its stream breaks off; None for nowhere.
     """
 
     def __init__(
@@ -83,6 +87,9 @@ class Exchange:
         self.tokens: list[GeneratedToken] = []
         self.finish_reason = ""
         self.row: MeterRow | None = None
+        self.reasoning_tokens = 0
+        self.reports_usage = True
+        self.cut: Cut | None = None
         self._engine = engine
         self._model = engine.model(request.model)
         self._meter = meter
@@ -101,6 +108,11 @@ class Exchange:
         finally:
             if not failed:
                 self._settle(cut=True)
+
+    @property
+    def completion_tokens(self) -> int:
+        """Output tokens so far, as they are reported and metered."""
+        return len(self.tokens)
 
     def untold(self) -> tuple[GeneratedToken, ...]:
         """Tokens that no piece carried so far: markers at the end of an answer."""
@@ -171,7 +183,7 @@ class Exchange:
                 rates=self._model.rates,
                 prompt_tokens=self.prompt_tokens,
                 cached_tokens=self.cached_tokens,
-                completion_tokens=len(self.tokens),
+                completion_tokens=self.completion_tokens,
                 streamed=self.request.stream,
                 cut=cut,
             )

@@ -128,14 +128,16 @@ class ChatHandler(BaseHTTPRequestHandler):
         self._send_json(200, found)
 
     def _chat(self, body: bytes) -> None:
+        data = _decode(body)
+        self._lab.note_request(data)
         faults = self._lab.faults
         if planned := faults.next_error():
             raise planned
-        request = read_request(_decode(body))
+        request = read_request(data)
         exchange = self._lab.service.open(request)
         gate = faults.next_gate()
         if request.stream:
-            self._stream(exchange, cut=faults.next_cut(), gate=gate)
+            self._stream(exchange, cut=exchange.cut or faults.next_cut(), gate=gate)
             return
         if gate:
             gate.pass_through()
@@ -160,6 +162,10 @@ class ChatHandler(BaseHTTPRequestHandler):
                     sent += 1
             except ConnectionError:
                 raise
+            except ApiError as refusal:
+                self._send_event(wire.to_bytes(refusal.body()))
+                self._break_off(clean=True)
+                return
             except Exception:
                 _log.exception("a stream of the lab's server failed")
                 self._send_event(wire.to_bytes(status_error(500).body()))

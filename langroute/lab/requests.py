@@ -1,7 +1,7 @@
 """Reading a chat-completions request: what it may say, and how the real API words its objections."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langroute.lab.refusals import ApiError, Json, kind_of, missing, wrong_type
@@ -38,6 +38,7 @@ class ChatRequest:
         include_usage: whether that stream ends with its usage.
         logprobs: whether to tell each token's log probability.
         top_logprobs: how many likely tokens to tell beside each.
+        body: the whole request, as sent.
     """
 
     model: str
@@ -53,6 +54,7 @@ class ChatRequest:
     include_usage: bool = False
     logprobs: bool = False
     top_logprobs: int = 0
+    body: Json = field(default_factory=dict)
 
 
 def read_request(body: object) -> ChatRequest:
@@ -85,6 +87,7 @@ def read_request(body: object) -> ChatRequest:
         include_usage=_include_usage(body, stream=stream),
         logprobs=logprobs,
         top_logprobs=_top_logprobs(body, logprobs=logprobs),
+        body=body,
     )
 
 

@@ -34,6 +34,7 @@ class LabServer:
         engine: the models; None serves the lab's own.
         api_key: the key clients must send; None asks for none.
         clock: seconds on a clock that never goes back, for the lifetime of cached prompts.
+        service: what answers, instead of one made of ``engine`` and ``clock``.
 
     Attributes:
         service: what answers: engine, prompt cache and meter.
@@ -49,8 +50,9 @@ class LabServer:
         engine: Engine | None = None,
         api_key: str | None = None,
         clock: Callable[[], float] = time.monotonic,
+        service: LabService | None = None,
     ) -> None:
-        self.service = LabService(engine=engine, clock=clock)
+        self.service = LabService(engine=engine, clock=clock) if service is None else service
         self.faults = FaultPlan()
         self.api_key = api_key
         self._address = (host, port)
@@ -70,7 +72,7 @@ class LabServer:
             LangrouteError: the server is not running.
         """
         if self._http is None:
-            raise LangrouteError("the lab's server is not running: call start(), or use it in a with statement")
+            raise LangrouteError("the server is not running: call start(), or use it in a with statement")
         host, port = self._http.server_address[:2]
         return f"http://{host!s}:{port}/v1"
 
@@ -82,7 +84,7 @@ class LabServer:
             LangrouteError: it runs already.
         """
         if self._http is not None:
-            raise LangrouteError("the lab's server runs already: stop() it first, or make another one")
+            raise LangrouteError("the server runs already: stop() it first, or make another one")
         host, port = self._address
         try:
             self._http = LabHttpServer(self._address, self)
@@ -104,6 +106,9 @@ class LabServer:
         thread.join()
         self.faults.release()
         http.server_close()
+
+    def note_request(self, body: object) -> None:
+        """Called with the decoded JSON of every chat request, also of those refused; here it is not kept."""
 
     def wait_idle(self, *, timeout_s: float = 10.0) -> None:
         """Return once no request is being answered, so that the meter has seen every one, clients gone or not.

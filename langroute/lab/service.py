@@ -40,28 +40,35 @@ class LabService:
         Raises:
             ApiError: no such model, or the prompt fills its context.
         """
-        if request.model not in self.engine.names:
-            raise ApiError(
-                f"The model `{request.model}` does not exist or you do not have access to it.",
-                status=404,
-                code="model_not_found",
-            )
+        self.check_model(request)
         prompt = self.engine.encode(
             request.messages,
             tools=request.tools,
             tool_choice=request.tool_choice,
             response_format=request.response_format,
         )
-        window = self.engine.model(request.model).context_window
-        if len(prompt) >= window:
+        self.check_window(len(prompt), self.engine.model(request.model).context_window)
+        cached = self.cache.use(request.model, prompt)
+        return Exchange(request=request, engine=self.engine, meter=self.meter, prompt=prompt, cached=cached)
+
+    def check_model(self, request: ChatRequest) -> None:
+        """Refuse a request for a model that is not served."""
+        if request.model not in self.engine.names:
+            raise ApiError(
+                f"The model `{request.model}` does not exist or you do not have access to it.",
+                status=404,
+                code="model_not_found",
+            )
+
+    def check_window(self, prompt_tokens: int, window: int) -> None:
+        """Refuse a prompt that leaves no room for an answer."""
+        if prompt_tokens >= window:
             raise ApiError(
                 f"This model's maximum context length is {window} tokens. However, your messages resulted in "
-                f"{len(prompt)} tokens. Please reduce the length of the messages.",
+                f"{prompt_tokens} tokens. Please reduce the length of the messages.",
                 param="messages",
                 code="context_length_exceeded",
             )
-        cached = self.cache.use(request.model, prompt)
-        return Exchange(request=request, engine=self.engine, meter=self.meter, prompt=prompt, cached=cached)
 
     def answer(self, request: ChatRequest) -> Exchange:
         """Answer a request whole; as `open`, with every piece taken."""

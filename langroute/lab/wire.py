@@ -37,15 +37,17 @@ def completion(exchange: Exchange) -> Json:
     return {**_head(exchange, "chat.completion"), "choices": [choice], "usage": usage(exchange)}
 
 
-def usage(exchange: Exchange) -> Json:
-    """The tokens of an exchange as the API reports them."""
+def usage(exchange: Exchange) -> Json | None:
+    """The tokens of an exchange as the API reports them; None where it is not to report any."""
+    if not exchange.reports_usage:
+        return None
     return {
         "prompt_tokens": exchange.prompt_tokens,
-        "completion_tokens": len(exchange.tokens),
-        "total_tokens": exchange.prompt_tokens + len(exchange.tokens),
+        "completion_tokens": exchange.completion_tokens,
+        "total_tokens": exchange.prompt_tokens + exchange.completion_tokens,
         "prompt_tokens_details": {"cached_tokens": exchange.cached_tokens, "audio_tokens": 0},
         "completion_tokens_details": {
-            "reasoning_tokens": 0,
+            "reasoning_tokens": exchange.reasoning_tokens,
             "audio_tokens": 0,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
@@ -86,7 +88,7 @@ def chunks(exchange: Exchange) -> Generator[Json, None, None]:
     if not begun:
         yield _chunk(exchange, {"role": "assistant", "content": "", "refusal": None})
     yield _chunk(exchange, {}, exchange.untold(), finish_reason=exchange.finish_reason)
-    if exchange.request.include_usage:
+    if exchange.request.include_usage and exchange.reports_usage:
         yield {**_head(exchange, "chat.completion.chunk"), "choices": [], "usage": usage(exchange)}
 
 

@@ -137,4 +137,6 @@ def _hint(balance: Balance, request: HoldRequest, resource: Resource) -> str:
     way_out = "Choose a cheaper arm, ask for less output or raise the budget."
     if resource == "retries":
         way_out = "Raise hard_stop_after_retries, or let the step fail."
+    elif request.arm.startswith("charge:"):
+        way_out = "Do without it, or raise the budget."
     return f"Of the rest, {told}. {way_out}" if told and resource == "dollars" else way_out

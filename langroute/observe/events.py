@@ -53,7 +53,6 @@ class BudgetPart(_Part):
     retries_left: int | None = Field(description="count; null when unlimited")
     seconds_limit: float | None = Field(description="seconds in all; null when unlimited")
     seconds_left: float | None = Field(description="seconds; null when unlimited")
-    planned_calls: int | None = Field(description="calls the episode is planned to take; null when nothing was planned")
 
 
 class PressurePart(_Part):
@@ -128,6 +127,7 @@ class _AttemptEvent(_Event):
     kind: Kind = Field(description="kind of the step")
     purpose: Purpose = Field(description="which reserve the call may open")
     arm: str | None = Field(description="the chosen arm; null when the decision is to stop")
+    shadow: bool = Field(description="nobody followed the decision: the call was only metered, from logged state")
 
 
 class RoutingDecisionEvent(_AttemptEvent):

@@ -54,7 +54,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Rows under column headings; a rich renderable without markup, boxes or control characters."""
+    """Rows under column headings; a rich renderable without markup, boxes or control characters.
+
+    A column that is empty in every row is left out.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
@@ -87,7 +90,7 @@ class Rows:
         widths = {
             at: min(column.most, max(cell_len(line[at]) for line in lines))
             for at, column in enumerate(self.columns)
-            if room >= column.least_width
+            if room >= column.least_width and any(line[at].strip() for line in lines[1:])
         }
         texts = [at for at in widths if self.columns[at].align == "left"]
         excess = sum(widths.values()) + _GAP * (len(widths) - 1) - room

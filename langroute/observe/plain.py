@@ -102,6 +102,7 @@ def _attempt(event: str, record: Record, arm: str | None) -> Event:
         "kind": step.kind,
         "purpose": step.purpose,
         "arm": arm,
+        "shadow": record.action == "shadow",
     }
 
 
@@ -142,7 +143,6 @@ def _budget(step: Step) -> Event:
         "retries_left": view.retries_left,
         "seconds_limit": _float(view.seconds_limit),
         "seconds_left": _float(view.seconds_left),
-        "planned_calls": view.planned_calls,
     }
 
 

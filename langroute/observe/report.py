@@ -11,8 +11,9 @@ from langroute.money import format_dollars
 from langroute.observe.events import decision_event, outcome_event
 from langroute.observe.layout import Column, Facts, Paragraph, Row, Rows, plain
 from langroute.observe.plain import SCHEMA_VERSION
-from langroute.observe.totals import Dearest, EpisodeTotals, totals
-from langroute.records import Arm, BudgetView, EpisodeEnd, Outcome, Pressure, Record, as_dollars
+from langroute.observe.timeline import action_json, measures_of, rows_of
+from langroute.observe.totals import Dearest, EpisodeTotals, Metered, totals
+from langroute.records import ActionTaken, Arm, BudgetView, EpisodeEnd, Outcome, Pressure, Record, as_dollars
 
 _WIDE = 100
 
@@ -39,25 +40,33 @@ _ALTERNATIVES = (
 )
 
 
-def explain(records: Sequence[Record], end: EpisodeEnd | None = None, arms: Sequence[Arm] = ()) -> RenderableType:
+def explain(
+    records: Sequence[Record],
+    end: EpisodeEnd | None = None,
+    arms: Sequence[Arm] = (),
+    actions: Sequence[ActionTaken] = (),
+) -> RenderableType:
     """An episode as a table a person understands, fitted to the width it is printed at.
 
-    Each step is one line, with why it was decided so beneath it; then what the episode came to. The column ``left`` is
-    the budget after the step, reserves and the holds of calls under way at its decision taken into account.
+    Each step is one line, with why it was decided so beneath it, and what else happened stands between the steps in the
+    order of time; then what the episode came to. The column ``left`` is the budget after the step, reserves and the
+    holds of calls under way at its decision taken into account.
 
     Args:
         records: the records of one episode, in order.
         end: how it ended, when somebody said.
         arms: its pool; with it the cost of the dearest arm alone is worked out from the tokens that were used.
+        actions: what happened beside its calls.
 
     Raises:
-        EpisodeNotFound: there are no records.
+        EpisodeNotFound: there are neither records nor actions.
     """
-    _need(records)
-    sums = totals(records, arms)
+    _need(records, actions)
+    sums = totals(records, arms, actions)
     title = Text(f"Episode {plain(sums.episode)}", style="bold")
-    rows = Rows(columns=_COLUMNS, rows=tuple(_row(record) for record in records))
-    return Group(title, "", rows, "", Facts(pairs=_summary(sums, end)))
+    said = () if records else (Paragraph(text="No model call was decided in this episode; this happened to it:"), "")
+    rows = Rows(columns=_COLUMNS, rows=rows_of(records, actions, row=_row))
+    return Group(title, "", *said, rows, "", Facts(pairs=_summary(sums, end)))
 
 
 def explain_step(record: Record) -> RenderableType:
@@ -85,29 +94,35 @@ def explain_step(record: Record) -> RenderableType:
     )
 
 
-def as_json(records: Sequence[Record], end: EpisodeEnd | None = None, arms: Sequence[Arm] = ()) -> str:
-    """An episode as one JSON object: ``schema_version``, ``episode``, ``end``, ``totals`` and ``attempts``.
+def as_json(
+    records: Sequence[Record],
+    end: EpisodeEnd | None = None,
+    arms: Sequence[Arm] = (),
+    actions: Sequence[ActionTaken] = (),
+) -> str:
+    """An episode as one JSON object: ``schema_version``, ``episode``, ``end``, ``totals``, ``attempts``, ``actions``.
 
     Each attempt has its ``action`` and the same ``decision`` and ``outcome`` objects as the log (see ``events.py``);
-    ``outcome`` is null when no call was made. Amounts are dollars.
+    ``outcome`` is null when no call was made. Actions are in the order of time. Amounts are dollars.
 
     Raises:
-        EpisodeNotFound: there are no records.
+        EpisodeNotFound: there are neither records nor actions.
     """
-    _need(records)
-    sums = totals(records, arms)
+    _need(records, actions)
+    sums = totals(records, arms, actions)
     whole = {
         "schema_version": SCHEMA_VERSION,
         "episode": sums.episode,
         "end": None if end is None else {"at": end.at, "success": end.success, "note": end.note},
         "totals": _totals_json(sums),
         "attempts": [_attempt_json(record) for record in records],
+        "actions": [action_json(action) for action in sorted(actions, key=lambda action: action.at)],
     }
     return to_json(whole, indent=2, inf_nan_mode="strings").decode()
 
 
-def _need(records: Sequence[Record]) -> None:
-    if not records:
+def _need(records: Sequence[Record], actions: Sequence[ActionTaken]) -> None:
+    if not records and not actions:
         raise EpisodeNotFound(
             "the episode has no records: it ended before any call was decided, so there is nothing to explain"
         )
@@ -122,16 +137,22 @@ def _row(record: Record) -> Row:
             step.node or "-",
             step.kind,
             record.decision.arm or "-",
-            "-" if outcome is None else format_dollars(outcome.cost_nano) + ("*" if outcome.worst_case else ""),
+            "-" if outcome is None else _cost(outcome),
             format_dollars(record.decision.cost_nano),
             "-" if outcome is None or outcome.usage is None else _tokens(outcome),
-            _left(step.budget, outcome),
+            "-" if record.action == "shadow" else _left(step.budget, outcome),
             str(step.pressure.total),
             label,
         ),
         notes=tuple(note for note in (record.decision.rationale, _trouble(record)) if note),
-        alarm=label != "ok",
+        alarm=label not in ("ok", "shadow"),
     )
+
+
+def _cost(outcome: Outcome) -> str:
+    """What a call cost; a star marks the worst case, a question mark what is not known."""
+    known = format_dollars(outcome.cost_nano) if outcome.cost_known else "?"
+    return known + ("*" if outcome.worst_case else "")
 
 
 def _tokens(outcome: Outcome) -> str:
@@ -145,6 +166,8 @@ def _label(record: Record) -> str:
         return {"stop": "stopped", "refused": "refused"}.get(record.action, "unknown")
     if outcome.error:
         return "error"
+    if record.action == "shadow":
+        return "shadow"
     return "ok" if outcome.accepted else "rejected"
 
 
@@ -154,6 +177,8 @@ def _trouble(record: Record) -> str:
     outcome = record.outcome
     if record.action == "refused":
         told.append("No hold could be taken, so no call was made and nothing was spent.")
+    if record.action == "shadow":
+        told.append(_shadow(outcome))
     if outcome is not None and outcome.error:
         told.append(f"The call ended in {outcome.error}.")
     if outcome is not None and outcome.defects:
@@ -163,6 +188,12 @@ def _trouble(record: Record) -> str:
     if record.step.pressure.total:
         told.append(f"Pressure: {_parts(record.step.pressure)}.")
     return " ".join(told)
+
+
+def _shadow(outcome: Outcome | None) -> str:
+    model = "another model" if outcome is None else outcome.arm or outcome.served_by or "an unknown model"
+    paid = "an unknown price" if outcome is None or not outcome.cost_known else format_dollars(outcome.cost_nano)
+    return f"Shadow: {model} made the call for {paid}; nobody followed this decision, which saw logged state only."
 
 
 def _parts(pressure: Pressure) -> str:
@@ -196,18 +227,37 @@ def _summary(sums: EpisodeTotals, end: EpisodeEnd | None) -> tuple[tuple[str, st
     trouble = "".join(f", {count} {name}" for name, count in counts.items() if count)
     limit = "" if sums.limit_nano is None else f" of {format_dollars(sums.limit_nano)}"
     return (
-        ("calls", f"{sums.calls} in {sums.steps} steps{trouble}"),
-        ("tokens", f"{sums.input_tokens} in, {sums.output_tokens} out"),
-        ("spent", f"{format_dollars(sums.cost_nano)}{limit} (expected {format_dollars(sums.estimated_nano)})"),
+        ("calls", f"{sums.calls} in {sums.steps} steps{trouble}" if sums.steps else ""),
+        ("tokens", f"{sums.input_tokens} in, {sums.output_tokens} out" if sums.steps else ""),
+        ("spent", f"{format_dollars(sums.spent_nano)}{limit}{_made_of(sums)}" if sums.steps or sums.spent_nano else ""),
+        ("metered", "" if sums.metered is None else _metered(sums.metered)),
         ("dearest", "" if sums.dearest is None else _dearest(sums.dearest)),
         ("ended", _ended(end)),
     )
+
+
+def _made_of(sums: EpisodeTotals) -> str:
+    expected = f"expected {format_dollars(sums.estimated_nano)}"
+    if not sums.charged_nano:
+        return f" ({expected})" if sums.calls else ""
+    calls = f"{format_dollars(sums.cost_nano)} for calls, {expected}, and " if sums.calls else ""
+    return f" ({calls}{format_dollars(sums.charged_nano)} charged)"
 
 
 def _dearest(dearest: Dearest) -> str:
     named = f" ({dearest.arm})" if dearest.arm else ""
     saved = f", so {1 - dearest.against_nano / dearest.nano:.0%} saved" if dearest.nano > dearest.against_nano else ""
     return f"{format_dollars(dearest.nano)} with the dearest arm alone{named}{saved}; {dearest.basis}"
+
+
+def _metered(metered: Metered) -> str:
+    unknown = f", {metered.unknown} of them at an unknown price" if metered.unknown else ""
+    told = (
+        f"{metered.calls} not routed{unknown}: {format_dollars(metered.paid_nano)} paid; the arms that would have been "
+    )
+    if metered.would_nano is not None:
+        return f"{told}chosen would have cost {format_dollars(metered.would_nano)} with the same tokens"
+    return f"{told}chosen were expected to cost {format_dollars(metered.expected_nano)}"
 
 
 def _ended(end: EpisodeEnd | None) -> str:
@@ -230,6 +280,7 @@ def _facts(record: Record) -> tuple[tuple[str, str], ...]:
         ),
         ("pressure", f"{step.pressure.total} ({_parts(step.pressure)})"),
         ("rejected", "; ".join(f"{tried.arm}: {tried.reason}" for tried in step.rejected)),
+        ("measures", " ".join(measures_of(record))),
         ("call", f"about {step.input_tokens} tokens in" + _at_most(decision.output_limit)),
         ("budget", _budget(step.budget)),
         ("outcome", _outcome(record)),
@@ -255,7 +306,8 @@ def _outcome(record: Record) -> str:
     if outcome is None:
         return _label(record)
     sure = "" if outcome.confidence is None else f", confidence {outcome.confidence:.3f}"
-    booked = f"{format_dollars(outcome.cost_nano)} booked, {format_dollars(record.decision.cost_nano)} expected"
+    word = "paid" if record.action == "shadow" else "booked"
+    booked = f"{_cost(outcome)} {word}, {format_dollars(record.decision.cost_nano)} expected"
     told = _trouble(record)
     return f"{_label(record)}, {booked}, {_tokens(outcome)} tokens, {outcome.latency_ms:.0f} ms{sure}" + (
         f". {told}" if told else ""
@@ -273,6 +325,8 @@ def _totals_json(sums: EpisodeTotals) -> dict[str, object]:
         "refused": sums.refused,
         "worst_case": sums.worst_case,
         "cost_usd": as_dollars(sums.cost_nano),
+        "charged_usd": as_dollars(sums.charged_nano),
+        "spent_usd": as_dollars(sums.spent_nano),
         "estimated_cost_usd": as_dollars(sums.estimated_nano),
         "input_tokens": sums.input_tokens,
         "output_tokens": sums.output_tokens,
@@ -285,6 +339,17 @@ def _totals_json(sums: EpisodeTotals) -> dict[str, object]:
             "against_usd": as_dollars(dearest.against_nano),
             "basis": dearest.basis,
         },
+        "metered": None if sums.metered is None else _metered_json(sums.metered),
+    }
+
+
+def _metered_json(metered: Metered) -> dict[str, object]:
+    return {
+        "calls": metered.calls,
+        "paid_usd": as_dollars(metered.paid_nano),
+        "expected_usd": as_dollars(metered.expected_nano),
+        "would_usd": as_dollars(metered.would_nano),
+        "unknown": metered.unknown,
     }
 
 

@@ -28,6 +28,8 @@ _AUTHORS: dict[str, Author] = {
 }
 _IMAGES = frozenset({"image", "image_url", "input_image"})
 _MEDIA = _IMAGES | {"audio", "input_audio", "video", "file", "input_file", "media", "document"}
+_AUDIO = frozenset({"audio", "input_audio"})
+_NO_KINDS: frozenset[str] = frozenset()
 _MAX_DEPTH = 32
 
 
@@ -43,15 +45,16 @@ def text_bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def message_bytes(message: Any) -> tuple[int, int]:
-    """UTF-8 bytes of all that is sent of a message, and how many media blocks it holds.
+def message_bytes(message: Any) -> tuple[int, int, frozenset[str]]:
+    """UTF-8 bytes of all that is sent of a message, how many media blocks it holds, and what kinds of media.
 
     Text, names, tool-call names, ids and JSON arguments (escaped to ASCII, which is never shorter), unknown content
     blocks and provider extras count in full. An image counts as one media block and no bytes; other media count as one
-    block and the bytes of their inline data.
+    block and the bytes of their inline data. The kinds are ``image``, ``audio``, ``video`` and ``file``; a plain text
+    file is none of them.
     """
     content = message.content
-    size, media = (text_bytes(content), 0) if isinstance(content, str) else _blocks(content)
+    size, media, kinds = (text_bytes(content), 0, _NO_KINDS) if isinstance(content, str) else _blocks(content)
     if name := getattr(message, "name", None):
         size += text_bytes(name)
     calls: Sequence[Any] = ()
@@ -65,7 +68,7 @@ def message_bytes(message: Any) -> tuple[int, int]:
     for key, value in (getattr(message, "additional_kwargs", None) or {}).items():
         if not (key == "tool_calls" and calls):  # the provider's raw form of what was counted above
             size += _value_bytes(value, 0)
-    return size, media
+    return size, media, kinds
 
 
 def tool_call_key(call: Mapping[str, Any]) -> Hashable:
@@ -78,17 +81,39 @@ def tool_call_key(call: Mapping[str, Any]) -> Hashable:
     return (call.get("name"), _fold(call.get("args"), 0))
 
 
-def _blocks(content: Any) -> tuple[int, int]:
+def _blocks(content: Any) -> tuple[int, int, frozenset[str]]:
     if not isinstance(content, Sequence):
-        return _value_bytes(content, 0), 0
+        return _value_bytes(content, 0), 0, _NO_KINDS
     size = media = 0
+    kinds: set[str] = set()
     for block in content:
         kind = block.get("type") if isinstance(block, Mapping) else None
         if kind in _MEDIA:
             media += 1
+            kinds.update(_media_kind(kind, block))
         if kind not in _IMAGES:
             size += _value_bytes(block, 0)
-    return size, media
+    return size, media, frozenset(kinds) if kinds else _NO_KINDS
+
+
+def _media_kind(kind: Any, block: Mapping[str, Any]) -> tuple[str, ...]:
+    """The kind of media a block is; none for plain text, which every model takes."""
+    if kind in _IMAGES:
+        return ("image",)
+    if kind in _AUDIO:
+        return ("audio",)
+    if kind == "video":
+        return ("video",)
+    source = block.get("source")  # Anthropic's documents: their text may stand in the block itself
+    source = source if isinstance(source, Mapping) else {}
+    if source.get("type") in {"text", "content"}:
+        return ()
+    mime = str(block.get("mime_type") or source.get("media_type") or "")
+    head = mime.partition("/")[0]
+    if head == "text":
+        return ()
+    # Google's "media" blocks may be anything; a "file" is handed over as a file whatever is in it.
+    return (head,) if kind == "media" and head in {"image", "audio", "video"} else ("file",)
 
 
 def _call_bytes(call: Mapping[str, Any]) -> int:

@@ -6,9 +6,15 @@ after a tool's result or an unanswered tool call is part of the turn: a node's o
 
 - An invalid tool call is one the provider's answer contained but nobody could parse; each one counts.
 - A tool error is a tool message with status ``error``.
+- A schema failure is an answer after which LangChain's ``ToolStrategy`` wrote that it did not fit; it is no tool error.
 - A repeated call has the name and the equal or near-equal arguments (``facts.tool_call_key``) of an earlier call of
   the turn. What the earlier call returned does not matter: polling counts too. A loop is dear whether or not something
   moves meanwhile, and results often differ by a timestamp only.
+- A self-correction is an answer that takes something back (``answers.takes_back``); each answer counts once.
+- An empty end is an answer without text and without a readable tool call. It finishes no turn, so it still counts when
+  a person asks what happened.
+
+Retries, cycles and the share of the window are not in the messages: a reading leaves them 0.
 """
 
 from collections import OrderedDict
@@ -18,12 +24,16 @@ from operator import attrgetter
 from threading import Lock
 from typing import Any
 
+from langroute.quick import quick
 from langroute.records import Pressure
+from langroute.steps.answers import misfit_reported, says_nothing, takes_back
 from langroute.steps.facts import author, message_bytes, tool_call_key
+from langroute.steps.features import is_retrieval
 
 _SNAPSHOTS = 4
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastUsage:
     """The most recent token count that an AI message of the conversation reported.
@@ -53,12 +63,13 @@ class LastUsage:
     anchored: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What a conversation tells about the step that is made on it.
 
     Attributes:
-        pressure: trouble of the current turn; ``retries`` is 0, which messages cannot tell.
+        pressure: trouble of the current turn, as far as messages tell it.
         messages: messages in all.
         new_messages: messages that had to be read for this; the others were known.
         total_bytes: UTF-8 bytes of all that is sent: text, names, tool-call names, ids and JSON arguments.
@@ -67,6 +78,9 @@ class Reading:
         reasoning_tokens: reasoning tokens reported by the AI messages: some providers keep them out of the messages
             and bill them again as input.
         last_usage: the most recent reported token count; None when no AI message reported one.
+        retrievals: what search tools brought in the current turn: the documents in the artifact of each of their
+            messages, or one for a message without a list of them. Tools are known by the name on the message.
+        media_kinds: kinds of media in the messages, sorted.
     """
 
     pressure: Pressure
@@ -77,10 +91,12 @@ class Reading:
     tool_calls: int
     reasoning_tokens: int
     last_usage: LastUsage | None
+    retrievals: int = 0
+    media_kinds: tuple[str, ...] = ()
 
 
 def read_pressure(messages: Sequence[Any]) -> Pressure:
-    """The pressure of a conversation, by a full scan; ``retries`` is 0."""
+    """The pressure of a conversation, by a full scan, as far as messages tell it."""
     tally = _Tally()
     for message in messages:
         tally.add(message)
@@ -138,6 +154,11 @@ class _Tally:
     invalid: int = 0
     errors: int = 0
     repeated: int = 0
+    corrections: int = 0
+    misfits: int = 0
+    empty: int = 0
+    retrievals: int = 0
+    kinds: frozenset[str] = frozenset()
     seen: set[Hashable] = field(default_factory=set)
     owned: bool = False
     usage: LastUsage | None = None
@@ -147,6 +168,7 @@ class _Tally:
     calls_at_usage: int = 0
     usage_head: list[Any] | None = None
     unfinished: bool = False
+    misfit: bool = False
 
     def copy(self) -> "_Tally":
         twin = _Tally(*_tally_values(self))
@@ -154,21 +176,41 @@ class _Tally:
         return twin
 
     def pressure(self) -> Pressure:
-        return Pressure(invalid_tool_calls=self.invalid, tool_errors=self.errors, repeated_calls=self.repeated)
+        return Pressure(
+            invalid_tool_calls=self.invalid,
+            tool_errors=self.errors,
+            repeated_calls=self.repeated,
+            self_corrections=self.corrections,
+            schema_failures=self.misfits,
+            empty_ends=self.empty,
+        )
 
     def add(self, message: Any, *, asked_after: "_Snapshot | None" = None) -> None:
         """Count a message; ``asked_after`` is the read that ended right before it, if one did."""
-        size, media = message_bytes(message)
+        size, media, kinds = message_bytes(message)
         self.messages, self.size, self.media = self.messages + 1, self.size + size, self.media + media
+        if kinds:
+            self.kinds |= kinds
         who = author(message)
         if who == "human" and not self.unfinished:
-            self.invalid = self.errors = self.repeated = 0
+            self.invalid = self.errors = self.repeated = self.corrections = self.misfits = self.empty = 0
+            self.retrievals = 0
             self.seen, self.owned = set(), True
         elif who == "tool":
             self.unfinished = True
-            self.errors += getattr(message, "status", None) == "error"
+            self._add_result(message)
         elif who == "ai":
             self._add_answer(message, size, asked_after)
+
+    def _add_result(self, message: Any) -> None:
+        if misfit_reported(message):
+            self.misfits += not self.misfit  # each of several wrong calls of one answer is told so
+            self.misfit = True
+        elif getattr(message, "status", None) == "error":
+            self.errors += 1
+        elif (name := getattr(message, "name", None)) and is_retrieval(name):
+            found = getattr(message, "artifact", None)
+            self.retrievals += len(found) if isinstance(found, list | tuple) else 1
 
     def _add_answer(self, message: Any, size: int, asked_after: "_Snapshot | None") -> None:
         usage = getattr(message, "usage_metadata", None)
@@ -177,7 +219,10 @@ class _Tally:
         invalid = len(getattr(message, "invalid_tool_calls", None) or ())
         self.invalid += invalid
         calls = getattr(message, "tool_calls", None) or ()
-        self.unfinished = bool(calls or invalid)
+        empty = not calls and says_nothing(message)
+        self.unfinished, self.misfit = bool(calls or invalid or empty), False
+        self.empty += empty
+        self.corrections += not empty and takes_back(message.content)
         self.calls += invalid + len(calls)
         if calls and not self.owned:  # a snapshot shares the set: copied once per read, not per message
             self.seen, self.owned = set(self.seen), True
@@ -204,6 +249,7 @@ class _Tally:
 _tally_values = attrgetter(*_Tally.__slots__)  # a tenth of the time of dataclasses.replace
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Snapshot:
     """The state after a read: how many body messages it covered, and the leading system messages it came with.
@@ -217,6 +263,7 @@ class _Snapshot:
     tail: Any
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cursor:
     """The messages of one conversation as last read, and snapshots of the last few reads, shortest first."""
@@ -252,7 +299,8 @@ def _keep(snapshots: tuple[_Snapshot, ...], latest: _Snapshot) -> tuple[_Snapsho
 
 def _reading(tally: _Tally, head: list[Any], *, new: int) -> Reading:
     sizes = [message_bytes(message) for message in head]
-    head_bytes, head_media = sum(size for size, _ in sizes), sum(media for _, media in sizes)
+    head_bytes, head_media = sum(size for size, _, _ in sizes), sum(media for _, media, _ in sizes)
+    kinds = tally.kinds.union(*(kinds for _, _, kinds in sizes)) if head_media else tally.kinds
     return Reading(
         pressure=tally.pressure(),
         messages=tally.messages + len(head),
@@ -262,6 +310,8 @@ def _reading(tally: _Tally, head: list[Any], *, new: int) -> Reading:
         tool_calls=tally.calls,
         reasoning_tokens=tally.reasoning,
         last_usage=_usage_now(tally, head, head_bytes, head_media),
+        retrievals=tally.retrievals,
+        media_kinds=tuple(sorted(kinds)) if kinds else (),
     )
 
 

@@ -7,33 +7,53 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langroute.testing.answerer import obliging
     from langroute.testing.clock import FakeClock
+    from langroute.testing.door import Door, DoorCall, DoorReport
+    from langroute.testing.door_contract import acheck_door, check_door
     from langroute.testing.estimator_contract import check_estimator
     from langroute.testing.ledger_contract import check_ledger
+    from langroute.testing.openai_server import ScriptedServer, refusal
     from langroute.testing.policy_contract import check_policy
     from langroute.testing.reply import Reply
     from langroute.testing.scripted import ScriptedCall, ScriptedModel, ScriptExhausted
 
 __all__ = [
+    "Door",
+    "DoorCall",
+    "DoorReport",
     "FakeClock",
     "Reply",
     "ScriptExhausted",
     "ScriptedCall",
     "ScriptedModel",
+    "ScriptedServer",
+    "acheck_door",
+    "check_door",
     "check_estimator",
     "check_ledger",
     "check_policy",
+    "obliging",
+    "refusal",
 ]
 
 _HOMES = {
+    "Door": "door",
+    "DoorCall": "door",
+    "DoorReport": "door",
     "FakeClock": "clock",
     "Reply": "reply",
     "ScriptExhausted": "scripted",
     "ScriptedCall": "scripted",
     "ScriptedModel": "scripted",
+    "ScriptedServer": "openai_server",
+    "acheck_door": "door_contract",
+    "check_door": "door_contract",
     "check_estimator": "estimator_contract",
     "check_ledger": "ledger_contract",
     "check_policy": "policy_contract",
+    "obliging": "answerer",
+    "refusal": "openai_server",
 }
 
 

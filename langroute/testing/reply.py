@@ -97,7 +97,7 @@ class Sending:
         reply = self.reply
         if not reply.usage:
             return None
-        written = len(self._text_pieces()) + sum(len(_pieces_of(raw)) for _, raw, _ in self._sent_calls())
+        written = len(self._text_pieces()) + sum(len(pieces_of(raw)) for _, raw, _ in self._sent_calls())
         output = max(1, written) if reply.output_tokens is None else reply.output_tokens
         if self.limit is not None:
             output = min(output, self.limit)
@@ -111,7 +111,7 @@ class Sending:
         )
 
     def _text_pieces(self) -> list[str]:
-        return _pieces_of(self.reply.text)[: self.limit]
+        return pieces_of(self.reply.text)[: self.limit]
 
     def _sent_calls(self) -> list[tuple[str, str, str]]:
         """Name, raw arguments and id of every tool call that fits into the output limit, the last perhaps cut."""
@@ -122,7 +122,7 @@ class Sending:
             if room is not None:
                 if room <= 0:
                     break
-                pieces = _pieces_of(raw)
+                pieces = pieces_of(raw)
                 raw, room = "".join(pieces[:room]), room - len(pieces)
             sent.append((name, raw, f"call_{self.call}_{position}"))
         return sent
@@ -143,7 +143,7 @@ class Sending:
         for piece in self._text_pieces():
             yield AIMessageChunk(content=piece)
         for index, (name, raw, call_id) in enumerate(self._sent_calls()):
-            for position, piece in enumerate(_pieces_of(raw) or [""]):
+            for position, piece in enumerate(pieces_of(raw) or [""]):
                 first = position == 0
                 part = ToolCallChunk(
                     type="tool_call_chunk",
@@ -172,7 +172,7 @@ class Sending:
             self.reply.text,
             *(raw if isinstance(raw, str) else json.dumps(raw) for _, raw in self.reply.tool_calls),
         ]
-        if self.limit is not None and sum(len(_pieces_of(text)) for text in wanted) > self.limit:
+        if self.limit is not None and sum(len(pieces_of(text)) for text in wanted) > self.limit:
             return "length"
         return "tool_calls" if self.reply.tool_calls else "stop"
 
@@ -182,7 +182,7 @@ def count_words(text: str) -> int:
     return len(text.split())
 
 
-def _pieces_of(text: str) -> list[str]:
+def pieces_of(text: str) -> list[str]:
     """A text cut into words, white space kept in front of each; the pieces joined are the text."""
     return _PIECE.findall(text)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from langroute.money import Price
-from langroute.records import KINDS, Arm, BudgetView, Estimate, Permit, Pressure, Rejection, Ruling, Step
+from langroute.records import KINDS, Arm, BudgetView, Estimate, Features, Permit, Pressure, Rejection, Ruling, Step
 
 _NANO_PER_DOLLAR = 1_000_000_000
 
@@ -61,6 +61,7 @@ def draw_arms(source: random.Random) -> tuple[Arm, ...]:
             calls_tools=source.random() < 0.8,
             structured_output=source.random() < 0.8,
             rank=dearer.index(number) / (count - 1) if count > 1 else 1.0,
+            modalities=source.choice((None, (), ("image",), ("audio", "file", "image", "video"))),
         )
         for number, price in enumerate(prices)
     )
@@ -77,12 +78,7 @@ def draw_step(source: random.Random, arms: tuple[Arm, ...]) -> Step:
         attempt=retries,
         node=source.choice(("", "plan", "work", "check", "report")),
         kind=source.choice(KINDS),
-        pressure=Pressure(
-            retries=retries,
-            invalid_tool_calls=source.choice((0, 0, 1)),
-            tool_errors=source.choice((0, 0, 1, 3)),
-            repeated_calls=source.choice((0, 0, 2)),
-        ),
+        pressure=_pressure(source, retries),
         input_tokens=tokens,
         input_bound=2 * tokens + 100,
         output_cap=source.choice((16, 256, 4_096)),
@@ -91,6 +87,34 @@ def draw_step(source: random.Random, arms: tuple[Arm, ...]) -> Step:
         pinned=source.choice((None, None, None, source.choice(arms).name)),
         rejected=tuple(Rejection(arm=arm.name, reason="invalid_tool_call") for arm in rejected),
         budget=_budget(source),
+        features=_features(source),
+        needs_media=source.choice(((), (), (), ("image",), ("file", "image"))),
+    )
+
+
+def _pressure(source: random.Random, retries: int) -> Pressure:
+    return Pressure(
+        retries=retries,
+        invalid_tool_calls=source.choice((0, 0, 1)),
+        tool_errors=source.choice((0, 0, 1, 3)),
+        repeated_calls=source.choice((0, 0, 2)),
+        cycles=source.choice((0, 0, 1, 7)),
+        self_corrections=source.choice((0, 0, 0, 1)),
+        schema_failures=source.choice((0, 0, 0, 1)),
+        empty_ends=source.choice((0, 0, 0, 1)),
+        context_share=source.choice((0.0, 0.1234, 0.75, 1.0)),
+    )
+
+
+def _features(source: random.Random) -> Features:
+    return Features(
+        prompt_bytes=source.randint(0, 80_000),
+        retrievals=source.choice((0, 0, 4)),
+        tool_category=source.choice(("", "search", "code", "mixed")),
+        prior_confidence=source.choice((None, 0.0, 0.5, 0.98)),
+        hint=source.choice(("", "extraction")),
+        channel=source.choice(("", "chat", "batch")),
+        domain=source.choice(("", "legal")),
     )
 
 

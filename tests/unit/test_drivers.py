@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any
 
 import pytest
-from fakes import TWO, ApiError, Bench, Pieces, ScriptedCaller, good, malformed, usage
+from fakes import TWO, ApiError, Bench, Pieces, ScriptedCaller, good, ladder, malformed, usage
 
 from langroute.books import Amount
 from langroute.budget import Budget
@@ -33,10 +33,11 @@ async def test_the_async_journey_is_the_same(blocking: bool) -> None:
     script = (ApiError(429), malformed(), good("mended"))
     first, second = Bench(budget=BUDGET), Bench(budget=BUDGET)
     second.desk.blocking = blocking
-    assert first.run(ScriptedCaller(*script)) == await second.arun(ScriptedCaller(*script)) == "mended"
+    caller = ScriptedCaller(*script)
+    assert first.run(ScriptedCaller(*script)) == await second.arun(caller) == "mended"
     assert [type(act) for act in first.desk.acts] == [type(act) for act in second.desk.acts]
     assert (first.books, first.told) == (second.books, second.told)
-    assert len(second.desk.pauses) == 1
+    assert len(caller.calls) == 3
 
 
 @pytest.mark.parametrize("blocking", [False, True])
@@ -124,7 +125,7 @@ async def test_cancelled_while_the_call_is_under_way() -> None:
 
 async def test_cancelled_while_waiting_before_a_retry() -> None:
     """Between two attempts nothing is held, so a cancellation there books nothing more."""
-    bench = Bench(budget=BUDGET)
+    bench = Bench(budget=BUDGET, arms=ladder("only"))
 
     async def forever(seconds: float) -> None:
         await asyncio.get_running_loop().create_future()
@@ -223,8 +224,10 @@ def test_a_stream_that_never_starts_is_tried_again(play: Play) -> None:
     bench = Bench(budget=BUDGET)
     script = (ApiError(429), Pieces((), ApiError(503)), Pieces(("a",)))
     assert play(bench, ScriptedCaller(*script), False) == ["a"]
-    assert [entry.worst_case for entry in bench.ledger.entries("episode:e")] == [False, True, False]
-    assert len(bench.desk.pauses) == 2
+    entries = bench.ledger.entries("episode:e")
+    assert [entry.worst_case for entry in entries] == [False, True, False]
+    assert [entry.arm for entry in entries] == ["small", "large", "small"]
+    assert len(bench.desk.pauses) == 1
 
 
 @every_stream

@@ -89,15 +89,17 @@ def test_without_a_gate_nothing_is_judged() -> None:
         assert Bench().run(ScriptedCaller(malformed("as it is")), **step) == "as it is"
 
 
-def test_a_moments_failure_is_tried_again_with_a_hold_each() -> None:
-    """A refused call is booked as nothing but a retry, and the next attempt has a hold of its own."""
+def test_a_moments_failure_goes_to_the_next_arm_with_a_hold_each() -> None:
+    """A refused call is booked as nothing but a retry; the next arm is tried at once, then all again after a pause."""
     bench = Bench(budget=Budget(total_dollars=1))
     assert bench.run(ScriptedCaller(ApiError(429), ApiError(503), good())) == "answer"
     first, second, third = bench.ledger.entries("episode:e")
     assert first.settled == Amount()
     assert second.settled == second.held
     assert (second.worst_case, second.held.retries, third.held.retries) == (True, 1, 1)
-    assert len(bench.desk.pauses) == 2
+    assert [first.arm, second.arm, third.arm] == ["small", "large", "small"]
+    assert [act.then for act in bench.desk.acts if isinstance(act, Close)] == ["failover", "retry", ""]
+    assert len(bench.desk.pauses) == 1
     assert bench.books.spent.retries == 2
 
 
@@ -109,7 +111,7 @@ def test_a_lasting_failure_comes_out_with_its_own_type() -> None:
         bench.run(ScriptedCaller(*errors))
     assert caught.value is errors[2]
     assert (bench.books.spent.nano_usd, bench.books.held) == (0, Amount())
-    assert len(bench.desk.pauses) == 2
+    assert len(bench.desk.pauses) == 1
 
 
 @pytest.mark.parametrize(

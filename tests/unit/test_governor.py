@@ -102,6 +102,8 @@ def test_reserves_open_for_their_purpose_only(arm: Arm, balance: Balance, purpos
         ({"pinned": "large"}, {}, "pinned to large", None),
         ({"needs_tools": True}, {"calls_tools": False}, "cannot call tools", None),
         ({"needs_structure": True}, {"structured_output": False}, "cannot return structured output", None),
+        ({"needs_media": ("audio", "image")}, {"modalities": ("image",)}, "cannot take audio input", None),
+        ({"needs_media": ("file", "image")}, {"modalities": ()}, "cannot take file or image input", None),
         ({"input_tokens": 4000}, {"context_window": 4000}, "do not fit its window of 4000", None),
         ({"output_cap": 10}, {"min_output_tokens": 16}, "less than 16 output tokens, and 10 may", None),
         ({"output_cap": 0}, {}, "less than 1 output tokens, and 0 may", None),

@@ -212,6 +212,23 @@ def test_what_is_unknown_is_allowed() -> None:
     assert (arm.calls_tools, arm.structured_output) == (True, True)
 
 
+def test_modalities_are_what_the_profile_does_not_rule_out() -> None:
+    """A flag that is False rules a kind out, one that is missing does not; a profile without any says nothing."""
+    profile = {"image_inputs": True, "audio_inputs": False, "video_inputs": False, "pdf_inputs": True}
+    assert _arm(Native(profile=profile)).modalities == ("file", "image")
+    assert _arm(Native(profile={"image_inputs": False})).modalities == ("audio", "file", "video")
+    assert _arm(Native(profile={"max_input_tokens": 8000})).modalities is None
+    assert _arm(Native()).modalities is None
+
+
+def test_modalities_come_out_of_a_real_profile() -> None:
+    """The flags are those of the profiles that LangChain ships."""
+    arm = ModelPool({"a": ChatOpenAI(model="gpt-5-nano")}).arm("a")
+    assert arm.modalities is not None
+    assert "image" in arm.modalities
+    assert "audio" not in arm.modalities
+
+
 def test_a_class_that_binds_no_tools_calls_none() -> None:
     """Where a class has no bind_tools of its own, neither tools nor a schema can be bound."""
     arm = _arm(FakeListChatModel(responses=["yes"]))

@@ -24,6 +24,11 @@ pressures = st.builds(
     invalid_tool_calls=st.integers(0, 5),
     tool_errors=st.integers(0, 5),
     repeated_calls=st.integers(0, 5),
+    cycles=st.integers(0, 5),
+    self_corrections=st.integers(0, 5),
+    schema_failures=st.integers(0, 5),
+    empty_ends=st.integers(0, 5),
+    context_share=st.floats(0, 1),
 )
 
 
@@ -55,9 +60,11 @@ def test_a_calm_episode_with_two_arms(ratio: float) -> None:
 
 
 @pools
-@pytest.mark.parametrize("trouble", [{"invalid_tool_calls": 1}, {"retries": 2}])
-def test_a_malformed_call_or_second_retry_upgrades_at_once(arms: tuple[Arm, ...], trouble: dict[str, int]) -> None:
-    """One malformed call is enough for execution to leave the cheapest arm, and so is a second retry."""
+@pytest.mark.parametrize(
+    "trouble", [{"invalid_tool_calls": 1}, {"retries": 2}, {"schema_failures": 1}, {"empty_ends": 1}]
+)
+def test_a_malformed_answer_or_second_retry_upgrades_at_once(arms: tuple[Arm, ...], trouble: dict[str, int]) -> None:
+    """One malformed or empty answer is enough for execution to leave the cheapest arm, and so is a second retry."""
     assert _chosen(arms, "execution", **trouble) != "small"
 
 
@@ -77,6 +84,13 @@ def test_estimates_are_probabilities_that_rise_with_the_ladder(pressure: Pressur
     assert told == sorted(told)
     assert all(0 <= now <= before <= 1 for now, before in zip(told, calm, strict=True))
     assert 0 <= loss_by_pressure(pressure) <= 0.6
+
+
+def test_coming_back_is_no_trouble_and_a_full_window_is_some() -> None:
+    """Cycles and a window up to half full cost an arm nothing; beyond that the loss grows to a fifth."""
+    assert loss_by_pressure(Pressure(cycles=40, context_share=0.5)) == 0
+    assert loss_by_pressure(Pressure(context_share=0.75)) == pytest.approx(0.1)
+    assert loss_by_pressure(Pressure(context_share=1.0)) == pytest.approx(0.2)
 
 
 def test_beliefs_of_ones_own_stay_probabilities() -> None:

@@ -1,10 +1,14 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from episode_samples import episode
+
+from langroute.journal.store import open_journal
+from langroute.records import ActionTaken
 
 Run = Callable[..., Any]
 
@@ -44,11 +48,41 @@ def test_without_an_episode_all_are_listed(run: Run, store: str) -> None:
         "steps": 5,
         "calls": 4,
         "cost_usd": listed[1]["cost_usd"],
+        "charged_usd": 0.0,
         "success": 1.0,
     }
     text = run("explain", "--store", store).output
     assert text.index("never-began") < text.index("order-42")
     assert "order-42" not in run("explain", "--limit", "1", "--store", store).output
+
+
+def test_what_happened_beside_calls_is_explained(run: Run, store: str) -> None:
+    """Charges and questions are told between the steps, summed up in the list, and picked by step in the JSON form."""
+    journal = open_journal(store)
+    charge = ActionTaken(id="x1", episode="order-42", at=1.0, action="charged", reason="search", cost_nano=250_000_000)
+    journal.note(charge)
+    journal.note(replace(charge, id="x2", action="ask", reason="dear", call_index=1, cost_nano=0))
+    journal.close()
+    assert "  charged\n    search\n" in run("explain", "order-42", "--store", store).output
+    part = json.loads(run("explain", "order-42", "--json", "--step", "1", "--store", store).output)
+    assert [action["id"] for action in part["actions"]] == ["x2"]
+    listed = json.loads(run("explain", "--json", "--store", store).output)
+    assert (listed[0]["episode"], listed[0]["charged_usd"]) == ("order-42", 0.25)
+    assert "$0.265" in run("explain", "--store", store).output
+
+
+def test_an_episode_without_a_decision_is_explained_by_what_happened(run: Run, store: str) -> None:
+    """An episode that has only actions says so and lists them; it has no step to explain."""
+    journal = open_journal(store)
+    journal.note(ActionTaken(id="x1", episode="asked", at=1.0, action="ask", reason="May large be called?"))
+    journal.close()
+    told = run("explain", "asked", "--store", store)
+    assert told.exit_code == 0, told.output
+    assert "No model call was decided in this episode" in told.output
+    assert "May large be called?" in told.output
+    step = run("explain", "asked", "--step", "0", "--store", store)
+    assert (step.exit_code, step.stdout) == (2, "")
+    assert "--step: the episode has no step 0; no call was decided in it" in step.stderr
 
 
 def test_an_empty_store_says_so(run: Run, tmp_path: Path) -> None:

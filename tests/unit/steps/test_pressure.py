@@ -45,6 +45,78 @@ def test_each_signal_counts_once_per_occurrence() -> None:
     assert read_pressure(messages) == Pressure(invalid_tool_calls=2, tool_errors=1, repeated_calls=1)
 
 
+def test_answers_that_take_back_or_say_nothing_count_once_each() -> None:
+    """An answer with two corrections counts once; one without text and readable calls is an empty end."""
+    broken = {"name": "search", "args": "{", "id": "x", "error": "no JSON", "type": "invalid_tool_call"}
+    messages = [
+        HumanMessage("find it"),
+        _answer(_call(q="a"), text="Wait, that is wrong. Actually, it is b."),
+        ToolMessage("fine", tool_call_id="c1"),
+        _answer(text="", invalid_tool_calls=[broken]),
+        _answer(text=""),
+        _answer(_call(q="b")),
+    ]
+    assert read_pressure(messages) == Pressure(self_corrections=1, empty_ends=2, invalid_tool_calls=1)
+
+
+def test_an_empty_end_finishes_no_turn() -> None:
+    """When a person asks what happened, the silence still counts; after a real answer it is over."""
+    messages = [HumanMessage("one"), _answer(text=""), HumanMessage("hello?")]
+    assert read_pressure(messages) == Pressure(empty_ends=1)
+    assert read_pressure([*messages, _answer(text="here"), HumanMessage("two")]) == Pressure()
+
+
+_MISFIT = "Error: Failed to parse structured output for tool 'Answer': 1 error.\n Please fix your mistakes."
+
+
+def test_a_missed_schema_counts_once_an_answer_and_is_no_tool_error() -> None:
+    """LangChain writes one message for each wrong call of an answer, whatever its status: one failure."""
+    twins = [ToolMessage(_MISFIT, tool_call_id=name, status="error") for name in ("c1", "c2")]
+    messages = [
+        HumanMessage("q"),
+        _answer(_call("Answer", n=1), _call("Answer", call_id="c2", n=2)),
+        *twins,
+        _answer(_call("Answer", call_id="c1", n=3)),
+        ToolMessage(_MISFIT, tool_call_id="c1"),
+    ]
+    assert read_pressure(messages) == Pressure(schema_failures=2)
+
+
+def test_retrievals_are_the_documents_of_search_tools_in_the_turn() -> None:
+    """Each document of an artifact counts, a result without a list once; errors and other tools count nothing."""
+    found = [
+        ToolMessage("a b c", tool_call_id="c1", name="search_docs", artifact=["a", "b", "c"]),
+        ToolMessage("d", tool_call_id="c2", name="wikipedia"),
+        ToolMessage("down", tool_call_id="c3", name="search_docs", status="error"),
+        ToolMessage("sent", tool_call_id="c4", name="send_email", artifact=["x"]),
+    ]
+    history = [HumanMessage("q"), _answer(_call(q="a")), *found]
+    assert ConversationReader().read(history).retrievals == 4
+    assert ConversationReader().read([*history, _answer(text="done"), HumanMessage("next")]).retrievals == 0
+
+
+@pytest.mark.parametrize(
+    ("block", "kinds"),
+    [
+        ({"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}, ("image",)),
+        ({"type": "image", "base64": "AA", "mime_type": "image/png"}, ("image",)),
+        ({"type": "input_audio", "input_audio": {"data": "AA", "format": "wav"}}, ("audio",)),
+        ({"type": "video", "url": "https://example.org/a.mp4"}, ("video",)),
+        ({"type": "file", "base64": "AA", "mime_type": "application/pdf"}, ("file",)),
+        ({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "AA"}}, ("file",)),
+        ({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "hi"}}, ()),
+        ({"type": "file", "base64": "AA", "mime_type": "text/csv"}, ()),
+        ({"type": "media", "mime_type": "video/mp4", "file_uri": "gs://a/b"}, ("video",)),
+        ({"type": "media", "mime_type": "application/pdf", "data": "AA"}, ("file",)),
+        ({"type": "text", "text": "image"}, ()),
+    ],
+)
+def test_kinds_of_media_are_read_from_blocks(block: dict[str, Any], kinds: tuple[str, ...]) -> None:
+    """Blocks of every provider's form tell what an arm has to take; plain text in a file needs nothing."""
+    assert ConversationReader().read([HumanMessage([block])]).media_kinds == kinds
+    assert ConversationReader().read([SystemMessage([block]), HumanMessage("q")]).media_kinds == kinds
+
+
 def test_an_instruction_within_a_turn_ends_no_trouble() -> None:
     """A human message right after a tool's result is part of the turn: the failed attempt before it still counts."""
     messages = [
@@ -131,7 +203,7 @@ def test_a_last_message_changed_in_place_is_read_again() -> None:
     assert reader.read(history).total_bytes == small + 11
 
 
-_TEXTS = st.sampled_from(["", "a", "naïve", "long " * 20, "\ud800"])
+_TEXTS = st.sampled_from(["", "a", "naïve", "long " * 20, "\ud800", "Wait, no.", _MISFIT])
 _ARGS = st.dictionaries(st.sampled_from("xy"), st.sampled_from([1, 1.0, "A", "a ", None, [True]]), max_size=2)
 
 
@@ -141,9 +213,14 @@ def _messages(draw: st.DrawFn) -> AnyMessage:
     text = draw(_TEXTS)
     if who == "human":
         image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-        return HumanMessage(draw(st.sampled_from([text, [{"type": "text", "text": text}, image]])))
+        sound = {"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}
+        return HumanMessage(draw(st.sampled_from([text, [{"type": "text", "text": text}, image], [sound]])))
     if who == "tool":
-        return ToolMessage(text, tool_call_id="c", status=draw(st.sampled_from(["success", "error"])))
+        name, artifact = draw(
+            st.sampled_from([(None, None), ("search", None), ("search", ["a", "b"]), ("send", ["a"])])
+        )
+        status = draw(st.sampled_from(["success", "error"]))
+        return ToolMessage(text, tool_call_id="c", name=name, artifact=artifact, status=status)
     if who == "system":
         return SystemMessage(text)
     calls = [_call(call_id="c", **args) for args in draw(st.lists(_ARGS, max_size=2))]
