@@ -7,7 +7,7 @@ from langroute.checks import check_within
 from langroute.deliberation import Deliberation, closing_step, lowered, too_dear
 from langroute.entry import EntryRule
 from langroute.protocols import Estimator, Governor, RoutingPolicy
-from langroute.records import Arm, Kind, Measure, Step
+from langroute.records import Arm, Kind, Measure, Ruling, Step
 from langroute.tiers import Tier, tiered
 
 
@@ -59,16 +59,18 @@ class Decider:
 
     def _weigh(self, step: Step) -> Deliberation:
         estimates = self._estimator.estimate(step, self._arms)
-        ruling = self._governor.rule(step, self._arms, estimates)
-        if self._tiers or step.features.entry:
-            ruling = tiered(ruling, step, self._arms, tiers=self._tiers, entries=self._entries)
+        ruled = self._governor.rule(step, self._arms, estimates)
+        ruling = self._tiered(ruled, step)
         decision = self._policy.choose(step, estimates, ruling)
         check_within(decision, ruling)
         thought = Deliberation(step=step, estimates=estimates, ruling=ruling, decision=decision)
-        measures = self._measures(thought)
+        measures = self._measures(thought, ruled)
         return replace(thought, measures=measures) if measures else thought
 
-    def _measures(self, thought: Deliberation) -> tuple[Measure, ...]:
+    def _tiered(self, ruling: Ruling, step: Step) -> Ruling:
+        return tiered(ruling, step, self._arms, tiers=self._tiers, entries=self._entries)
+
+    def _measures(self, thought: Deliberation, ruled: Ruling) -> tuple[Measure, ...]:
         """What was done about the chosen arm: a lower limit, a lower tier."""
         ruling, chosen = thought.ruling, thought.decision.arm
         if chosen is None:
@@ -76,5 +78,6 @@ class Decider:
         measures = lowered(thought, self._by_name[chosen])
         if ruling.calm_price is None or ruling.price_of_dollar <= ruling.calm_price:
             return measures
-        calm = replace(ruling, price_of_dollar=ruling.calm_price)
+        # The price opens and closes tiers, too, so calm is asked of the governor's own ruling.
+        calm = self._tiered(replace(ruled, price_of_dollar=ruling.calm_price), thought.step)
         return (*measures, *too_dear(thought, self._policy.choose(thought.step, thought.estimates, calm)))

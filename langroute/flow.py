@@ -132,7 +132,7 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
         StepNotWorthwhile: no arm's expected success justifies its price.
     """
     learned = _Learned()
-    episode, balance = yield Look(place=place)
+    episode, balance, place = yield from _find(place)
     seen = pinned_step(observe(episode.id, episode.next_index()), episode.arm)
     if router.asks:
         episode, balance = yield from _ask_again(router, place, episode, balance, learned)
@@ -166,6 +166,12 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
             if accepted:
                 return value
         episode, balance = yield Look(place=place)
+
+
+def _find(place: RunPlace) -> Generator[Act, Any, tuple[Episode, Balance, RunPlace]]:
+    """The episode, its books, and the place with its id: a lone call would open another episode at every look."""
+    episode, balance = yield Look(place=place)
+    return episode, balance, replace(place, explicit=episode.id)
 
 
 def _try(

@@ -46,7 +46,6 @@ from langroute.records import (
     RoutingDecision,
     Step,
 )
-from langroute.tiers import check_tiers
 
 _log = logging.getLogger("langroute.router")
 
@@ -112,8 +111,7 @@ class StepRouter:
             given["policy"] = policy
         self.config = merged_config(checked_config(config), given)
         self.pool = pool
-        self._arms = arms_by_name(pool, pins=self.config.pins)
-        check_tiers(self.config.tiers, self.config.entries, pool.arms)
+        self._arms = arms_by_name(pool, self.config)
         self.policy = (
             defaults.policy(self.config.policy, pool.arms) if policy is None or isinstance(policy, str) else policy
         )

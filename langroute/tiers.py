@@ -83,6 +83,8 @@ def tiered(
 
     Money counts as spent ahead of plan where the price of a dollar is above its calm price.
     """
+    if not tiers and not step.features.entry:
+        return ruling
     ahead = ruling.calm_price is not None and ruling.price_of_dollar > ruling.calm_price
     permitted = {permit.arm for permit in ruling.permits if permit.allowed}
     masked = tier_mask(step, arms, tiers, ahead=ahead, entries=entries, permitted=permitted)
@@ -149,13 +151,13 @@ def _beside_default(
 ) -> dict[str, str]:
     trouble = step.pressure.total
     if not trouble and not ahead:
-        return {arm.name: f"{owner} start with {default}" for arm in arms if arm.name != default}
+        return {arm.name: f"not the default tier {default} of {owner}" for arm in arms if arm.name != default}
     closed: dict[str, str] = {}
     for arm in arms:
         if trouble and arm.rank < start:
-            closed[arm.name] = f"cheaper than {default}, with which {owner} start, under pressure {trouble}"
+            closed[arm.name] = f"cheaper than the default tier {default} of {owner}, under pressure {trouble}"
         elif ahead and arm.rank > start:
-            closed[arm.name] = f"dearer than {default}, with which {owner} start, and money is spent ahead of plan"
+            closed[arm.name] = f"dearer than the default tier {default} of {owner}, while a dollar is dearer than usual"
     return closed
 
 

@@ -4,14 +4,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes import a_step, ladder
+from fakes import Pool, a_step, ladder
 from hypothesis import given
 from hypothesis import strategies as st
 
 from langroute.config import RouterConfig
 from langroute.entry import EntryRule
 from langroute.errors import ConfigError
-from langroute.records import KINDS, Arm, Features, Kind, Permit, Pressure, Ruling, Step
+from langroute.records import KINDS, Arm, BudgetView, Features, Kind, Permit, Pressure, Ruling, Step
+from langroute.router import StepRouter
 from langroute.tiers import Tier, check_tiers, tier_mask, tiered
 
 NAMES = ("tiny", "small", "medium", "large")
@@ -63,12 +64,12 @@ def test_where_the_default_may_not_be_called_the_others_may() -> None:
 def test_every_reason_says_whose_tier_it_is() -> None:
     """Reasons name the default, whose it is, and the pressure or the burn that closed the arm."""
     tier = Tier(default="small")
-    assert _mask(tier)["large"] == "control steps start with small"
-    assert (
-        _mask(tier, pressure=TROUBLE)["tiny"] == "cheaper than small, with which control steps start, under pressure 2"
+    assert _mask(tier)["large"] == "not the default tier small of control steps"
+    assert _mask(tier, pressure=TROUBLE)["tiny"] == (
+        "cheaper than the default tier small of control steps, under pressure 2"
     )
     assert _mask(tier, ahead=True)["large"] == (
-        "dearer than small, with which control steps start, and money is spent ahead of plan"
+        "dearer than the default tier small of control steps, while a dollar is dearer than usual"
     )
 
 
@@ -81,7 +82,7 @@ def test_an_entry_rule_goes_before_the_kind() -> None:
     assert masked == {
         "tiny": "below the minimum tier medium of the entry rule legal",
         "small": "below the minimum tier medium of the entry rule legal",
-        "medium": "the entry rule legal start with large",
+        "medium": "not the default tier large of the entry rule legal",
     }
     other = replace(step, features=Features(entry="another"))
     assert set(tier_mask(other, FOUR, tiers, ahead=False, entries=rules)) == {"tiny", "medium", "large"}
@@ -181,6 +182,19 @@ def test_a_masked_arm_is_no_longer_short_of_money() -> None:
         Permit(arm="tiny", why_not="below the minimum tier medium of control steps"),
         *permits[1:],
     )
+
+
+def test_a_lower_tier_is_told_as_a_measure() -> None:
+    """Where a burn ahead of plan takes a cheaper arm than the default, the decision says instead of which, and why."""
+    router = StepRouter(Pool(FOUR), config=RouterConfig(tiers={"control": Tier(default="medium")}))
+    spent = BudgetView(scope="episode:e", limit_nano=10**9, available_nano=10**8, spent_nano=9 * 10**8)
+    calm = router.deliberate(STEP)
+    thrifty = router.deliberate(replace(STEP, budget=spent))
+    assert (calm.decision.arm, calm.measures) == ("medium", ())
+    assert thrifty.decision.arm in ("tiny", "small")
+    (measure,) = thrifty.measures
+    assert measure.action == "downgrade"
+    assert measure.reason.startswith(f"{thrifty.decision.arm} instead of medium: ")
 
 
 @pytest.mark.parametrize(
