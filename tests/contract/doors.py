@@ -11,8 +11,9 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 
 from langroute import RoutedChatModel, StepRouter, route_graph
 from langroute.integrations.callbacks import RoutingCallbackHandler
+from langroute.integrations.middleware import RoutingMiddleware
 from langroute.integrations.node import routed_node
-from langroute.testing import DoorCall
+from langroute.testing import DoorCall, ScriptedModel
 
 
 def prepared(router: StepRouter, call: DoorCall) -> Any:
@@ -177,6 +178,18 @@ class AgentDoor:
     def answer(self, state: Any, call: DoorCall) -> Any:
         """What the agent came to."""
         return state["messages"][-1] if call.schema is None else state["structured_response"]
+
+
+class MiddlewareDoor(AgentDoor):
+    """An agent of LangChain's with RoutingMiddleware, whose own model is any chat model."""
+
+    name = "create_agent with RoutingMiddleware"
+
+    def agent(self, router: StepRouter, call: DoorCall) -> Any:
+        """An agent with the call's tools and schema; its own model answers nothing."""
+        wanted: Any = {} if call.schema is None else {"response_format": ToolStrategy(call.schema)}
+        model = call.model or ScriptedModel([], model_name="the agent's own")
+        return create_agent(model, list(call.tools), middleware=[RoutingMiddleware(router)], **wanted)
 
 
 def updated(answer: Any) -> dict[str, Any]:

@@ -4,13 +4,14 @@ import pytest
 
 from langroute.testing.door import Door
 from langroute.testing.door_contract import DOOR_CHECKS
-from tests.contract.doors import AgentDoor, ChatModelDoor, GraphDoor, MeteringDoor, NodeDoor
+from tests.contract.doors import AgentDoor, ChatModelDoor, GraphDoor, MeteringDoor, MiddlewareDoor, NodeDoor
 
 DOORS: dict[str, Door] = {
     "chat model": ChatModelDoor(),
     "graph": GraphDoor(),
     "node": NodeDoor(),
     "agent": AgentDoor(),
+    "middleware": MiddlewareDoor(),
     "callbacks": MeteringDoor(),
 }
 
