@@ -12,9 +12,11 @@ from langroute.books import Amount, HoldRequest
 from langroute.episodes import Episode, RunPlace
 from langroute.questions import Ask as AskPerson
 from langroute.questions import Question
+from langroute.quick import quick
 from langroute.records import ActionTaken, Arm, Record, Usage
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What a call brought back, before it is judged.

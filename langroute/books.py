@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from langroute.money import dollars
+from langroute.quick import quick
 
 Purpose = Literal["general", "final_synthesis", "verification", "human_handoff"]
 RESERVED_PURPOSES: tuple[Purpose, ...] = ("final_synthesis", "verification", "human_handoff")
@@ -15,6 +16,7 @@ RESERVED_PURPOSES: tuple[Purpose, ...] = ("final_synthesis", "verification", "hu
 Resource = Literal["dollars", "input_tokens", "output_tokens", "retries", "seconds"]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
     """What a call sets aside or uses: money, tokens, and whether it is a retry."""
@@ -43,6 +45,7 @@ class Amount:
         )
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The limits of one ledger scope; None means unlimited.
@@ -62,6 +65,7 @@ class Limits:
     reserves: tuple[tuple[Purpose, int], ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
     """The books of one scope at one moment.
@@ -93,15 +97,16 @@ class Balance:
 
     def reserve_left(self, purpose: Purpose) -> int:
         """Nano-dollars still kept for a purpose: its reserve less what that purpose has spent or holds."""
-        kept = dict(self.limits.reserves).get(purpose, 0)
-        return max(0, kept - dict(self.used_nano).get(purpose, 0))
+        kept = next((nano for name, nano in self.limits.reserves if name == purpose), 0)
+        used = next((nano for name, nano in self.used_nano if name == purpose), 0)
+        return max(0, kept - used)
 
     def available_nano(self, purpose: Purpose) -> int | None:
         """Nano-dollars a call of this purpose may set aside: all that is left but the other purposes' reserves."""
         if self.limits.nano_usd is None:
             return None
-        others = sum(self.reserve_left(name) for name, _ in self.limits.reserves if name != purpose)
-        return max(0, self.limits.nano_usd - self.used.nano_usd - others)
+        others = sum([self.reserve_left(name) for name, _ in self.limits.reserves if name != purpose])
+        return max(0, self.limits.nano_usd - self.spent.nano_usd - self.held.nano_usd - others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +145,7 @@ def _left(limit: int | None, used: int) -> int | None:
     return None if limit is None else max(0, limit - used)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldRequest:
     """A call's worst case, to be set aside in every scope at once or in none.
@@ -161,6 +167,7 @@ class HoldRequest:
     at: float = 0.0
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One line of the books: a hold and what became of it.

@@ -1,6 +1,7 @@
 """Budget: the contract an episode gets."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -85,13 +86,7 @@ class Budget(BaseModel):
 
     def limits(self) -> Limits:
         """The same contract in the ledger's units."""
-        return Limits(
-            nano_usd=None if self.total_dollars is None else limit_nano(self.total_dollars, field="total_dollars"),
-            input_tokens=self.max_input_tokens,
-            output_tokens=self.max_output_tokens,
-            retries=self.hard_stop_after_retries,
-            reserves=self._reserve_pairs(),
-        )
+        return _limits(self)
 
     def under(self, limits: Limits) -> Self:
         """This budget with the limits of the ledger in place of its own, for books that were changed elsewhere."""
@@ -132,6 +127,18 @@ class Budget(BaseModel):
             ConfigError: the file is missing or unreadable, or a field is wrong.
         """
         return cls.from_mapping(read_mapping(path))
+
+
+@lru_cache(maxsize=1_024)
+def _limits(budget: Budget) -> Limits:
+    """Every step looks at its budget, and a budget never changes: the decimals are worked out once."""
+    return Limits(
+        nano_usd=None if budget.total_dollars is None else limit_nano(budget.total_dollars, field="total_dollars"),
+        input_tokens=budget.max_input_tokens,
+        output_tokens=budget.max_output_tokens,
+        retries=budget.hard_stop_after_retries,
+        reserves=budget._reserve_pairs(),
+    )
 
 
 def plain_number(value: object) -> object:

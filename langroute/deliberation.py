@@ -8,9 +8,11 @@ from langroute.errors import BudgetExceeded, LangrouteError, NoArmAvailable, Ste
 from langroute.governor import left_for_closing
 from langroute.money import dollars, format_dollars
 from langroute.permits import usual_limit
+from langroute.quick import quick
 from langroute.records import Arm, BudgetView, Estimate, Measure, Permit, RoutingDecision, Ruling, Step
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliberation:
     """A decision with everything it was based on."""

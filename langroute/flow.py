@@ -103,6 +103,8 @@ class _Learned:
 
     def onto(self, step: Step) -> Step:
         """The step as it looks after these attempts."""
+        if not (self.attempt or self.rejected or self.faulted or self.refused):
+            return step
         # A provider's 429 or outage says nothing against the arm: it is a retry in the books, but no pressure.
         unfit = sum("invalid_structure" in tried.reason for tried in self.rejected)
         pressure = replace(

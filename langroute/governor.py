@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from langroute.actions import Actions
 from langroute.errors import ConfigError
-from langroute.money import dollars, format_dollars, limit_nano
+from langroute.money import float_dollars, format_dollars, limit_nano
 from langroute.permits import permit
 from langroute.records import Arm, Estimate, Permit, Ruling, Step
 
@@ -44,13 +44,14 @@ class BudgetGovernor:
         costs = [estimate.cost_nano for estimate in estimates]
         spread = max(costs, default=0) - min(costs, default=0)
         squeeze, why = _squeeze(step, self.actions.planned_calls) if self.actions.downgrade else (1.0, "")
-        permits = tuple(permit(step, arm, lower_output=self.actions.lower_output) for arm in arms)
+        permits = tuple([permit(step, arm, lower_output=self.actions.lower_output) for arm in arms])
+        calm = self._price(spread, 1.0)
         worth = self.actions.value_of_success
         return Ruling(
-            price_of_dollar=self._price(spread, squeeze),
+            price_of_dollar=calm if squeeze == 1 else self._price(spread, squeeze),
             permits=permits,
             reason=self._reason(spread, squeeze, why),
-            calm_price=self._price(spread, 1.0),
+            calm_price=calm,
             stop_price=None if worth is None else 1.0 / worth,
             closing=self._closing(step, arms, permits, estimates) if self.actions.finish else "",
             compress=self._compress(step, costs),
@@ -60,7 +61,7 @@ class BudgetGovernor:
 
     def _price(self, spread: int, squeeze: float) -> float:
         # Significant digits, not decimals: prices in any currency or scale must lead to the same choice.
-        return float(f"{self.thrift * squeeze / float(dollars(spread)):.9g}") if spread else 0.0
+        return float(f"{self.thrift * squeeze / float_dollars(spread):.9g}") if spread else 0.0
 
     def _reason(self, spread: int, squeeze: float, why: str) -> str:
         if not spread:

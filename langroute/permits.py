@@ -20,18 +20,15 @@ def permit(step: Step, arm: Arm, *, barred: str = "", lower_output: bool = True)
     """
     if reason := _incapable(step, arm) or barred:
         return Permit(arm=arm.name, why_not=reason)
-    most = _too_short(step, arm)
-    if most is not None:
+    most, bound = usual_limit(step, arm), step.bound_for(arm)
+    if most < arm.min_output_tokens:
         why = f"is not worth calling for less than {arm.min_output_tokens} output tokens, and {most} may be asked for"
-        return Permit(arm=arm.name, input_bound=step.bound_for(arm), why_not=why)
-    if short := _short_of_anything_but_dollars(step, arm):
+        return Permit(arm=arm.name, input_bound=bound, why_not=why)
+    if short := _short_of_anything_but_dollars(step, arm, bound):
         wanted = arm.min_output_tokens
-        return Permit(
-            arm=arm.name, output_limit=wanted, input_bound=step.bound_for(arm), why_not=short[1], short_of=short[0]
-        )
-    limit = _output_limit(step, arm)
-    bound = step.bound_for(arm)
-    least = arm.min_output_tokens if lower_output else usual_limit(step, arm)
+        return Permit(arm=arm.name, output_limit=wanted, input_bound=bound, why_not=short[1], short_of=short[0])
+    limit = _output_limit(step, arm, most, bound)
+    least = arm.min_output_tokens if lower_output else most
     if limit < least:
         needed = arm.price.worst_cost(input_tokens=bound, output_tokens=least)
         left = format_dollars(step.budget.available_nano or 0)
@@ -40,12 +37,6 @@ def permit(step: Step, arm: Arm, *, barred: str = "", lower_output: bool = True)
         return Permit(arm=arm.name, input_bound=bound, worst_nano=needed, why_not=why, short_of="dollars")
     worst = arm.price.worst_cost(input_tokens=bound, output_tokens=limit)
     return Permit(arm=arm.name, output_limit=limit, input_bound=bound, worst_nano=worst)
-
-
-def _too_short(step: Step, arm: Arm) -> int | None:
-    """The most output that may be asked for, where that is too little for the arm whatever the budget says."""
-    most = usual_limit(step, arm)
-    return most if most < arm.min_output_tokens else None
 
 
 def usual_limit(step: Step, arm: Arm) -> int:
@@ -79,25 +70,24 @@ def _cannot_take(step: Step, arm: Arm) -> str:
     return ""
 
 
-def _short_of_anything_but_dollars(step: Step, arm: Arm) -> tuple[Resource, str] | None:
+def _short_of_anything_but_dollars(step: Step, arm: Arm, bound: int) -> tuple[Resource, str] | None:
     view = step.budget
     if view.seconds_left is not None and view.seconds_left <= 0:
         return "seconds", "the time of the episode is up"
     if step.is_retry and view.retries_left is not None and view.retries_left < 1:
         return "retries", "no retries are left"
-    if view.input_tokens_left is not None and view.input_tokens_left < step.bound_for(arm):
-        return "input_tokens", f"may take {step.bound_for(arm)} input tokens, {view.input_tokens_left} are left"
+    if view.input_tokens_left is not None and view.input_tokens_left < bound:
+        return "input_tokens", f"may take {bound} input tokens, {view.input_tokens_left} are left"
     if view.output_tokens_left is not None and view.output_tokens_left < arm.min_output_tokens:
         return "output_tokens", f"needs {arm.min_output_tokens} output tokens, {view.output_tokens_left} are left"
     return None
 
 
-def _output_limit(step: Step, arm: Arm) -> int:
-    """The largest output limit that the step, the arm and every part of the budget allow."""
+def _output_limit(step: Step, arm: Arm, most: int, bound: int) -> int:
+    """The largest output limit, ``most`` or less, that every part of the budget allows."""
     view = step.budget
-    limits = [usual_limit(step, arm)]
     if view.output_tokens_left is not None:
-        limits.append(view.output_tokens_left)
+        most = min(most, view.output_tokens_left)
     if view.available_nano is not None:
-        limits.append(arm.price.affordable_output(nano=view.available_nano, input_tokens=step.bound_for(arm)))
-    return min(limits)
+        most = min(most, arm.price.affordable_output(nano=view.available_nano, input_tokens=bound))
+    return most

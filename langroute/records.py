@@ -10,6 +10,7 @@ from typing import Literal
 
 from langroute.books import Resource
 from langroute.money import Price, float_dollars
+from langroute.quick import quick
 from langroute.situation import KINDS, Arm, BudgetView, Features, Kind, Pressure, Rejection, Step
 
 __all__ = [
@@ -58,6 +59,7 @@ Action = Literal[
 """What can happen to an episode beside a call."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """What an arm is expected to achieve and to cost in this step.
@@ -75,6 +77,7 @@ class Estimate:
     output_tokens: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
     """The mask for one arm: whether it may be called now, and with which output limit.
@@ -103,6 +106,7 @@ class Permit:
         return not self.why_not
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
     """What the governor says about a step.
@@ -131,6 +135,7 @@ class Ruling:
     reservation_nano: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
     """One arm as the decision saw it.
@@ -148,6 +153,7 @@ class Alternative:
     why_not: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingDecision:
     """Which arm makes the call, and why.
@@ -179,6 +185,7 @@ class RoutingDecision:
     rationale: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens a provider reported for one call.
@@ -212,6 +219,7 @@ USAGE_UNKNOWN = "usage_unknown"
 """Defects of metered calls: what they cost is not known, so ``cost_nano`` is 0."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What came back from a call, or why nothing did.
@@ -254,6 +262,7 @@ class Measure:
     reason: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One attempt at one step, whole: what was known, what was decided, what came of it.

@@ -9,6 +9,7 @@ from typing import Literal
 
 from langroute.books import Purpose
 from langroute.money import Price
+from langroute.quick import quick
 
 Kind = Literal["control", "execution", "verification", "presentation"]
 KINDS: tuple[Kind, ...] = ("control", "execution", "verification", "presentation")
@@ -45,6 +46,7 @@ class Arm:
     modalities: tuple[str, ...] | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pressure:
     """How much trouble the episode is in, part by part.
@@ -85,6 +87,7 @@ class Pressure:
         )
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
     """What else is known of a step before it is decided, for estimators and for the log. Never text of a prompt.
@@ -125,6 +128,7 @@ class Rejection:
     why: Literal["answer", "fault", "person"] = "answer"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetView:
     """What a step knows of its budget when it is decided.
@@ -162,6 +166,7 @@ class BudgetView:
     seconds_limit: float | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One model call about to be made: all that the decision may look at.
@@ -222,4 +227,8 @@ class Step:
 
     def bound_for(self, arm: Arm) -> int:
         """The most input tokens this arm can be billed for this step."""
-        return min([self.input_bound, *(bound for name, bound in self.arm_bounds if name == arm.name)])
+        least = self.input_bound
+        for name, bound in self.arm_bounds:
+            if name == arm.name and bound < least:
+                least = bound
+        return least

@@ -70,19 +70,21 @@ class PriorEstimator:
         lost = loss_by_pressure(step.pressure)
         expected = min(prior.output_tokens, step.output_cap)
         return tuple(
-            Estimate(
-                arm=arm.name,
-                success=_success(prior, arm.rank, lost),
-                cost_nano=arm.price.cost(input_tokens=step.input_tokens, output_tokens=expected),
-                output_tokens=expected,
-            )
-            for arm in arms
+            [
+                Estimate(
+                    arm=arm.name,
+                    success=_success(prior, arm.rank, lost),
+                    cost_nano=arm.price.cost(input_tokens=step.input_tokens, output_tokens=expected),
+                    output_tokens=expected,
+                )
+                for arm in arms
+            ]
         )
 
 
 def loss_by_pressure(pressure: Pressure) -> float:
     """Success probability the cheapest arm loses in an episode under this pressure, at most 0.6."""
-    lost: float = sum(loss * getattr(pressure, signal) for signal, loss in _LOSS_PER_SIGNAL.items())
+    lost: float = sum([loss * getattr(pressure, signal) for signal, loss in _LOSS_PER_SIGNAL.items()])
     if pressure.context_share > _FULL_ENOUGH:
         lost += _LOSS_OF_A_FULL_WINDOW * (pressure.context_share - _FULL_ENOUGH) / (1 - _FULL_ENOUGH)
     return min(_MOST_LOST, lost)

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from langroute.acts import Ask, Call, Reply
 from langroute.errors import ConfigError
+from langroute.integrations.bindings import BoundModels
 from langroute.integrations.meter import CallMeter
 from langroute.integrations.request import ModelCall, StepReader, form_defects
 from langroute.pool import ModelPool
@@ -64,6 +65,7 @@ class LangChainCaller:
         request: the call as it reached the door.
         reader: reads the step; told under which name an arm answers.
         edits: make the prompt shorter, in this order, when the router wants it to be.
+        bound: models of this pool that tools are bound to; none when left out.
         alone: the call opens an episode of its own.
     """
 
@@ -74,12 +76,14 @@ class LangChainCaller:
         reader: StepReader,
         *,
         edits: Sequence[Edit] = (),
+        bound: BoundModels | None = None,
         alone: bool = False,
     ) -> None:
         self._pool = pool
         self._request = request
         self._reader = reader
         self._edits = edits
+        self._bound = bound or BoundModels()
         self._alone = alone
         self._reply = Reply()
 
@@ -173,7 +177,7 @@ class LangChainCaller:
                 wanted.schema, include_raw=wanted.include_raw, **wanted.options
             )
         if self._request.tools and not act.record.step.closing:
-            return model.bind_tools(self._request.tools, **self._request.tool_options)  # type: ignore[no-any-return]
+            return self._bound.bind(model, self._request.tools, self._request.tool_options)
         return model  # type: ignore[no-any-return]
 
     def _config(self, act: Call, meter: CallMeter) -> RunnableConfig:

@@ -19,6 +19,7 @@ from pydantic import ConfigDict, PrivateAttr
 from langroute import drivers
 from langroute.errors import ConfigError
 from langroute.flow import Journey, journey
+from langroute.integrations.bindings import BoundModels
 from langroute.integrations.caller import LangChainCaller, answer
 from langroute.integrations.request import STRUCTURE, TOOLS, BoundTool, ModelCall, StepReader, Structure, model_call
 from langroute.pool import ModelPool
@@ -61,6 +62,7 @@ class RoutedChatModel(BaseChatModel):
     router: StepRouter
     edits: tuple[Any, ...] = ()
     _reader: StepReader = PrivateAttr()
+    _bound: BoundModels = PrivateAttr(default_factory=BoundModels)
     _langroute_routed: bool = PrivateAttr(default=True)
 
     def __init__(self, router: StepRouter, **kwargs: Any) -> None:
@@ -307,7 +309,9 @@ class RoutedChatModel(BaseChatModel):
         """A call's journey, with the desk and the caller that a driver needs to perform it."""
         gate = self.router.config.gate_streams or not (streams or _is_watched(call.config))
         place = self._reader.place(call)
-        caller = LangChainCaller(_pool(self.router), call, self._reader, edits=self.edits, alone=place.alone)
+        caller = LangChainCaller(
+            _pool(self.router), call, self._reader, edits=self.edits, bound=self._bound, alone=place.alone
+        )
         return journey(self.router, place, caller.observe, gate=gate), self.router, caller
 
 

@@ -11,6 +11,7 @@ from langroute.books import RESERVED_PURPOSES, Purpose
 from langroute.config import checked_kind
 from langroute.episodes import RunPlace
 from langroute.errors import ConfigError
+from langroute.quick import quick
 from langroute.records import Kind
 
 EPISODE = "langroute_episode"
@@ -37,6 +38,7 @@ _SCRATCHPAD = "__pregel_scratchpad"
 _CHECKPOINTER = "__pregel_checkpointer"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodePlace:
     """What the config says about the node a call is made in.

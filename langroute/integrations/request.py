@@ -9,17 +9,18 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langroute.books import Purpose
 from langroute.config import RouterConfig
 from langroute.entry import EntryRule
 from langroute.episodes import RunPlace
+from langroute.integrations.bindings import schema_bytes, schema_of
 from langroute.integrations.entrance import Entrance
-from langroute.integrations.options import json_bytes, refuse_hidden_costs, take_output_limit, text_bytes
+from langroute.integrations.options import refuse_hidden_costs, take_output_limit, text_bytes
 from langroute.integrations.place import NodePlace, node_place
 from langroute.integrations.signals import Signals
 from langroute.pool import ModelPool
+from langroute.quick import quick
 from langroute.records import BudgetView, Kind, Step
 from langroute.steps import ConversationReader, Reading, bound_input_tokens, expected_input_tokens
 from langroute.steps.calls import classify_call, system_prompt
@@ -40,7 +41,7 @@ class BoundTool(dict[str, Any]):
     """
 
     def __init__(self, original: Any) -> None:
-        super().__init__(_schema(original))
+        super().__init__(schema_of(original))
         self.original = original
 
 
@@ -53,6 +54,7 @@ class Structure:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quick
 @dataclass(frozen=True, kw_only=True)
 class ModelCall:
     """One call as it reached a door: the prompt, the config, and what was bound to it.
@@ -80,16 +82,16 @@ class ModelCall:
     @cached_property
     def tool_schemas(self) -> tuple[Mapping[str, Any], ...]:
         """The bound tools in the form that is sent."""
-        return tuple(_schema(tool) for tool in self.tools)
+        return tuple([schema_of(tool) for tool in self.tools])
 
     @cached_property
     def schema_bytes(self) -> int:
         """UTF-8 bytes of everything bound to the call."""
-        size = sum(json_bytes(schema) for schema in self.tool_schemas)
+        size = sum([schema_bytes(tool) for tool in self.tools])
         size += text_bytes(self.options) + text_bytes(self.tool_options)
         if self.structure is not None:
             # Some providers are sent the schema both as a tool and as a format.
-            size += 2 * json_bytes(_schema(self.structure.schema)) + text_bytes(self.structure.options)
+            size += 2 * schema_bytes(self.structure.schema) + text_bytes(self.structure.options)
         return size
 
     @property
@@ -273,10 +275,3 @@ def _is_object(text: str) -> bool:
         return not text.strip() or isinstance(json.loads(text), dict)
     except ValueError:
         return False
-
-
-def _schema(tool: Any) -> Mapping[str, Any]:
-    """The JSON that is sent for a tool; provider-side tools are dictionaries already."""
-    if isinstance(tool, Mapping) and "function" not in tool and "type" in tool and "parameters" not in tool:
-        return tool
-    return convert_to_openai_tool(tool)

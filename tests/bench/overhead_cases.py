@@ -28,7 +28,7 @@ from langroute import Budget, ModelPool, Price, RoutedChatModel, StepRouter, dri
 from langroute.episodes import RunPlace
 from langroute.flow import Call, Reply, journey
 from langroute.integrations.request import StepReader, model_call
-from langroute.records import Usage
+from langroute.records import Step, Usage
 
 Case = Callable[[int], float]
 
@@ -197,10 +197,11 @@ def own_path(messages: int) -> Case:
 
     def step() -> None:
         call = next(calls)
-        path = journey(
-            desk, place, lambda episode, index: reader.read(call, episode=episode, call_index=index), gate=True
-        )
-        drivers.run(path, desk, caller)
+
+        def observe(episode: str, index: int, /, *, compress: bool = False) -> Step:
+            return reader.read(call, episode=episode, call_index=index)
+
+        drivers.run(journey(desk, place, observe), desk, caller)
 
     desk.episode("own-path", budget=Budget())  # without a limit: it lasts for all calls
     return _timed(step)

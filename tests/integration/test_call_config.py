@@ -9,7 +9,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
-from langroute import RoutedChatModel
+from langroute.integrations import chat_model
+from langroute.integrations.caller import LangChainCaller
 from langroute.integrations.meter import CallMeter
 
 
@@ -83,8 +84,11 @@ def test_a_prompt_that_grows_during_the_call_is_read_as_it_was(monkeypatch: pyte
         prompt.append(HumanMessage("And another thing."))
         return "yes"
 
-    house, seen = House(small=answer, large=answer), []
-    made = RoutedChatModel._caller
-    monkeypatch.setattr(RoutedChatModel, "_caller", lambda self, call: (seen.append(call), made(self, call))[1])
+    house, seen, made = House(small=answer, large=answer), [], LangChainCaller
+    monkeypatch.setattr(
+        chat_model,
+        "LangChainCaller",
+        lambda pool, call, *rest, **options: (seen.append(call), made(pool, call, *rest, **options))[1],
+    )
     house.llm.invoke(prompt)
     assert [len(call.messages) for call in seen] == [1]

@@ -1,0 +1,58 @@
+"""Frozen records that are made fast: a step makes some forty of them, and their constructors were a fifth of its time.
+
+A frozen dataclass may not assign its own fields, so its constructor goes through ``object.__setattr__``, field by
+field, at seven times the price of an assignment. Here the constructor works on an unlocked twin of the class, with the
+same fields and no lock, and turns the instance into the frozen class when it is done.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Any, TypeVar
+
+Record = TypeVar("Record")
+
+
+def quick(cls: type[Record]) -> type[Record]:
+    """Give a frozen, keyword-only dataclass a fast constructor; nothing else about it changes.
+
+    Use it above ``@dataclass(frozen=True, slots=True, kw_only=True)``, on classes without ``__post_init__`` and bases.
+
+    Raises:
+        TypeError: the class is something else than that.
+    """
+    described: Any = cls
+    odd = [item.name for item in fields(described) if not (item.init and item.kw_only)]
+    if odd or cls.__bases__ != (object,) or hasattr(cls, "__post_init__") or not described.__dataclass_params__.frozen:
+        raise TypeError(f"{cls.__name__} must be a frozen, keyword-only dataclass without bases and __post_init__")
+    twin = type(f"Unlocked{cls.__name__}", (), {"__slots__": described.__slots__} if "__slots__" in vars(cls) else {})
+    written = _constructor(cls, twin)
+    written.__qualname__, written.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
+    written.__annotations__ = dict(described.__init__.__annotations__)
+    shown = inspect.signature(described.__init__)
+    described.__init__ = written
+    described.__init__.__signature__ = shown
+    return cls
+
+
+def _constructor(cls: type, twin: type) -> Callable[..., None]:
+    """The constructor as a person would write it, one assignment a field."""
+    names: dict[str, Any] = {"_unlock": object.__setattr__, "_twin": twin, "_cls": cls, "_missing": MISSING}
+    taken, lines = [], ["_unlock(self, '__class__', _twin)"]
+    for item in fields(cls):
+        name, value = item.name, item.name
+        if item.default is not MISSING:
+            names[f"_default_{name}"] = item.default
+            taken.append(f"{name}=_default_{name}")
+        elif item.default_factory is not MISSING:
+            names[f"_make_{name}"] = item.default_factory
+            taken.append(f"{name}=_missing")
+            value = f"_make_{name}() if {name} is _missing else {name}"
+        else:
+            taken.append(name)
+        lines.append(f"self.{name} = {value}")
+    lines.append("self.__class__ = _cls")
+    source = f"def __init__(self, *, {', '.join(taken)}):\n    " + "\n    ".join(lines)
+    exec(source, names)  # noqa: S102 - names of fields only, as dataclasses does itself
+    written: Callable[..., None] = names["__init__"]
+    return written
