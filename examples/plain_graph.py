@@ -57,8 +57,8 @@ def calculate(state: State, model: RoutedChatModel) -> dict[str, object]:
         calls = worker.invoke(asked, max_tokens=24).tool_calls
         found = agent.carry_out([(call["name"], json.dumps(call["args"])) for call in calls])
         results = agent.add_result(step, results, found.value or 0)
-    left = find_episode(router).look().available_nano("general") or 0  # a node or a tool can read the budget
-    return {"results": results, "left": format_dollars(left)}
+    left = find_episode(router).remaining.dollars  # a node or a tool can read the budget
+    return {"results": results, "left": f"${left:.6f}"}
 
 
 @routed_node(router, kind="presentation", purpose="final_synthesis", arm="medium")

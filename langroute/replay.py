@@ -24,8 +24,8 @@ _ASSUMED = (
     "prompt-cache hits as recorded where the arm is the same, none where it is not",
     "where tokens were not reported, the most the call could have used",
     "what another arm would have answered is not known, so nothing is said of quality",
-    "metered calls whose price or usage is not known are left out",
 )
+_ASSUMED_OF_METERED = ("metered calls whose price or usage is not known are left out",)
 _ASSUMED_OF_DECISIONS = (
     "each step is decided with the budget, the pressure and the rejected arms that were recorded",
     "a step the policy would stop at costs nothing, and the steps after it are still counted",
@@ -163,8 +163,13 @@ def replay_episode(
             if record.outcome is not None and record.outcome.cost_known
         ),
         limit_nano=records[-1].step.budget.limit_nano,
-        assumptions=_ASSUMED if decide is None else _ASSUMED + _ASSUMED_OF_DECISIONS,
+        assumptions=_assumed(records, by_decisions=decide is not None),
     )
+
+
+def _assumed(records: Sequence[Record], *, by_decisions: bool) -> tuple[str, ...]:
+    unknown = any(record.outcome is not None and not record.outcome.cost_known for record in records)
+    return _ASSUMED + _ASSUMED_OF_DECISIONS * by_decisions + _ASSUMED_OF_METERED * unknown
 
 
 def _picker(name: str, decide: Decide | None, arms: Sequence[Arm]) -> Callable[[Record], str | None]:

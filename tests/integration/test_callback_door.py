@@ -555,6 +555,7 @@ def test_a_metered_episode_can_be_replayed_under_another_policy() -> None:
     replayed = replay_episode(app.records(), arms=app.house.pool.arms, policy_name="always-small")
     assert (len(replayed.calls), replayed.recorded_nano) == (1, app.handler.totals.paid_nano)
     assert 0 < replayed.nano < replayed.recorded_nano
+    assert replayed.assumptions[-1] == "metered calls whose price or usage is not known are left out"
 
 
 def test_the_messages_of_the_app_are_left_alone() -> None:

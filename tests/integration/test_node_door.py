@@ -650,9 +650,9 @@ async def test_the_budget_is_read_in_a_node_and_in_a_tool(routed: bool) -> None:
 
     @tool
     def spent(text: str) -> str:
-        """What was spent so far."""
+        """Whether something was spent and something is left."""
         episode = find_episode(house.router)
-        return f"{episode.id} {episode.look().spent.nano_usd > 0}"
+        return f"{episode.id} {0 < (episode.remaining.dollars or 0) < 1}"
 
     def plan(state: dict[str, Any]) -> dict[str, Any]:
         house.llm.invoke("x")
