@@ -4,7 +4,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -23,7 +23,7 @@ from langroute.pool import ModelPool
 from langroute.quick import quick
 from langroute.records import BudgetView, Kind, Step
 from langroute.steps import ConversationReader, Reading, bound_input_tokens, expected_input_tokens
-from langroute.steps.classify import Classification, classify_node
+from langroute.steps.calls import classify_call, system_prompt
 
 TOOLS = "tools"
 STRUCTURE = "langroute_structure"
@@ -186,7 +186,7 @@ class StepReader:
             output_cap=call.output_limit or self._config.output_cap(kind),
             needs_tools=bool(call.tools),
             needs_structure=call.needs_structure,
-            pinned=place.arm,
+            pinned=place.pinned(self._config.pins),
             loops=place.loops,
             features=self._signals.features(
                 reading,
@@ -233,17 +233,10 @@ class StepReader:
         schema = call.structure.schema if call.structure is not None else None
         if not place.node:
             return self._entrance.kind(place, entry, call.messages, tools=bool(call.tools), schema=schema)
-        if schema is None or isinstance(schema, type):
-            found = _classified(place.node, bool(call.tools), schema)
-        else:
-            found = classify_node(name=place.node, tools=bool(call.tools), schema=schema)
+        found = classify_call(
+            node=place.node, prompt=system_prompt(call.messages), tools=bool(call.tools), schema=schema
+        )
         return found.kind, found.reason
-
-
-@lru_cache(maxsize=512)
-def _classified(node: str, tools: bool, schema: type | None) -> Classification:
-    """The same node is classified once, not at every step."""
-    return classify_node(name=node, tools=tools, schema=schema)
 
 
 def default_purpose(kind: Kind) -> Purpose:

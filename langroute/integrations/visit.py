@@ -21,12 +21,12 @@ def visit_of(config: RunnableConfig) -> Visit | None:
     namespace = metadata.get("langgraph_checkpoint_ns")
     if not isinstance(step, int) or not isinstance(namespace, str) or not namespace:
         return None
+    if "|" not in namespace:
+        return Visit(node=namespace.partition(":")[0], moment=("", step))
     levels = namespace.split("|")
     names = [level.partition(":")[0] for level in levels[-2:]]
     outer = "|".join(levels[:-2])
     node = "|".join([outer, *names]) if outer else "|".join(names)
-    if len(levels) == 1:
-        return Visit(node=node, moment=("", step))
     checkpoints = (config.get("configurable") or {}).get(_CHECKPOINTS)
     checkpoint = checkpoints.get(outer, "") if isinstance(checkpoints, dict) else ""
     return Visit(node=node, moment=(str(checkpoint), step))

@@ -2,6 +2,7 @@
 
 import math
 import operator
+from dataclasses import fields, replace
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -15,6 +16,10 @@ from langgraph.types import Command, RetryPolicy, Send, interrupt
 from pydantic import BaseModel
 
 from langroute import ModelPool, NoArmAvailable, RoutedChatModel, StepRouter
+from langroute.integrations.place import NodePlace
+from langroute.integrations.signals import Signals
+from langroute.records import Pressure
+from langroute.steps import ConversationReader
 from langroute.testing import Reply, ScriptedModel
 from tests.integration.routed import LARGE, SMALL, House
 
@@ -226,3 +231,12 @@ def test_the_share_of_the_window_is_of_the_largest_known() -> None:
     with house.router.episode("e"):
         house.llm.invoke("x" * 8_000)
     assert house.records("e")[0].step.pressure.context_share == 0
+
+
+def test_no_signal_of_the_messages_gets_lost_on_the_way_to_the_step() -> None:
+    """Every field that messages tell arrives as it was read; place and pool fill in the other three."""
+    told = Pressure(**{field.name: 3 + number for number, field in enumerate(fields(Pressure))})
+    reading = replace(ConversationReader().read([HumanMessage("q")]), pressure=told)
+    signals = Signals(House().pool)
+    found = signals.pressure(reading, {}, episode="e", place=NodePlace(attempt=1), expected=9)
+    assert found == replace(told, retries=1, cycles=0, context_share=0.0)
