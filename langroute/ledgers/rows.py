@@ -31,9 +31,9 @@ def bind_amount(amount: Amount, *, prefix: str = "") -> dict[str, int]:
     }
 
 
-def balance_of(row: Row, purposes: Iterable[Row]) -> Balance:
-    """A scope's books from its row and the rows of its purposes."""
-    parts = list(purposes)
+def balance_of(rows: Sequence[Row]) -> Balance:
+    """A scope's books from its rows, one per purpose; a single one without a purpose where none was used or kept."""
+    row, parts = rows[0], [each[16:19] for each in rows if each[16] is not None]
     limit_nano, limit_input, limit_output, limit_retries = row[1:5]
     return Balance(
         scope=row[0],

@@ -1,6 +1,7 @@
 """The ledger of one machine: exact across threads and processes, and it survives the death of any of them."""
 
 import sqlite3
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -61,11 +62,10 @@ class SqliteLedger:
     def open(self, scope: str, limits: Limits, *, at: float) -> Balance:
         """Open a scope, or return its books as they are; see `langroute.protocols.Ledger.open`."""
         check_limits(limits)
-        with self._database.read() as connection:
-            # Every step looks at a scope that is open by now: that needs no lock against other writers. A scope that
-            # another process opens in between is left as it is by the insertion below.
-            if (known := self._find(connection, scope)) is not None:
-                return known
+        # Every step looks at a scope that is open by now: that needs no lock against other writers. A scope that
+        # another process opens in between is left as it is by the insertion below.
+        if known := self._database.rows(self._sql["find_scope"], {"scope": scope}):
+            return balance_of(known)
         with self._database.write() as connection:
             row = {"scope": scope, "at": at} | bind_limits(limits)
             if connection.execute(self._sql["open_scope"], row).rowcount:
@@ -74,8 +74,10 @@ class SqliteLedger:
 
     def balance(self, scope: str) -> Balance:
         """The books of a scope; see `langroute.protocols.Ledger.balance`."""
-        with self._database.read() as connection:
-            return self._balance(connection, scope)
+        known = self._database.rows(self._sql["find_scope"], {"scope": scope})
+        if not known:
+            raise unknown_scope(scope)
+        return balance_of(known)
 
     def hold(self, request: HoldRequest) -> Balance:
         """Set an amount aside in all scopes or in none; see `langroute.protocols.Ledger.hold`."""
@@ -83,13 +85,14 @@ class SqliteLedger:
         row = {"id": request.id, "purpose": request.purpose, "arm": request.arm, "at": request.at}
         row |= bind_amount(request.amount)
         with self._database.write() as connection:
-            taken = connection.execute(self._sql["first_scope"], {"id": request.id}).fetchone()
-            if taken is not None:
-                return self._balance(connection, taken[0])
+            added = connection.execute(self._sql["add_hold"], row)
+            if not added.rowcount:  # taken before
+                first = connection.execute(self._sql["first_scope"], {"id": request.id}).fetchone()[0]
+                return self._balance(connection, first)
             self._take(connection, scopes, request, row)
-            hold = connection.execute(self._sql["add_hold"], row).lastrowid
-            parts = [{"hold": hold, "position": at, "scope": scope} for at, scope in enumerate(scopes)]
-            connection.executemany(self._sql["add_hold_scope"], parts)
+            for position, scope in enumerate(scopes):
+                part = {"hold": added.lastrowid, "position": position, "scope": scope}
+                connection.execute(self._sql["add_hold_scope"], part)
             return self._balance(connection, scopes[0])
 
     def settle(self, hold_id: str, amount: Amount, *, worst_case: bool = False, at: float) -> Entry:
@@ -104,7 +107,7 @@ class SqliteLedger:
                 row = {"hold": rows[0][SEQ], "at": at, "worst_case": worst_case} | bind_amount(amount)
                 connection.execute(self._sql["settle_hold"], row)
                 self._book(connection, entry, amount)
-                entry = entry_of(connection.execute(self._sql["find_hold"], {"id": hold_id}).fetchall())
+                entry = replace(entry, settled=amount, worst_case=worst_case, settled_at=float(at))
             return entry
 
     def amend(self, scope: str, limits: Limits, *, at: float) -> Balance:  # noqa: ARG002 - no book of past limits
@@ -149,10 +152,12 @@ class SqliteLedger:
     def _take(
         self, connection: sqlite3.Connection, scopes: tuple[str, ...], request: HoldRequest, row: dict[str, Any]
     ) -> None:
-        connection.execute("SAVEPOINT taking")
+        if len(scopes) > 1:
+            connection.execute("SAVEPOINT taking")
         for part in parts_of(row, scopes):
             if not connection.execute(self._sql["take"], part).rowcount:
-                connection.execute("ROLLBACK TO taking")
+                if len(scopes) > 1:  # so that no scope's books show what could not be taken from all of them
+                    connection.execute("ROLLBACK TO taking")
                 balances = [self._balance(connection, scope) for scope in scopes]
                 raise refusal(balances, request) or closed_scope(scopes[0])
             connection.execute(self._sql["take_purpose"], part)
@@ -169,9 +174,9 @@ class SqliteLedger:
 
     def _book(self, connection: sqlite3.Connection, entry: Entry, amount: Amount) -> None:
         row = {"purpose": entry.purpose} | bind_amount(amount) | bind_amount(entry.held, prefix="held_")
-        parts = parts_of(row, entry.scopes)
-        connection.executemany(self._sql["settle_scope"], parts)
-        connection.executemany(self._sql["settle_purpose"], parts)
+        for part in parts_of(row, entry.scopes):
+            connection.execute(self._sql["settle_scope"], part)
+            connection.execute(self._sql["settle_purpose"], part)
 
     def _balance(self, connection: sqlite3.Connection, scope: str) -> Balance:
         balance = self._find(connection, scope)
@@ -180,7 +185,5 @@ class SqliteLedger:
         return balance
 
     def _find(self, connection: sqlite3.Connection, scope: str) -> Balance | None:
-        row = connection.execute(self._sql["find_scope"], {"scope": scope}).fetchone()
-        if row is None:
-            return None
-        return balance_of(row, connection.execute(self._sql["purposes_of"], {"scope": scope}).fetchall())
+        rows = connection.execute(self._sql["find_scope"], {"scope": scope}).fetchall()
+        return balance_of(rows) if rows else None

@@ -1,6 +1,6 @@
 """What routing adds to a step, in ratios to R, a bare one-node LangGraph step that is measured in the same run.
 
-    python tests/bench/overhead.py [--json] [--rounds N] [--seed N] [--peer-env FOLDER | --no-peer]
+    python tests/bench/overhead.py [--json] [--cpu] [--rounds N] [--seed N] [--peer-env FOLDER | --no-peer]
 
 Every case (``overhead_cases.py``) is timed once in each round, in a new shuffled order, so that what else the machine
 does hits all of them alike. A figure is the median over the rounds of what was measured within one round.
@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from overhead_cases import Case, cases, log_to_nowhere
+from overhead_cases import Case, cases, log_to_nowhere, use_cpu_clock
 from overhead_peer import PeerUnavailable, default_home, peer
 
 Times = dict[str, list[float]]
@@ -131,7 +131,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the shuffling")
     parser.add_argument("--peer-env", type=Path, default=default_home(), help="folder of litellm's environment")
     parser.add_argument("--no-peer", action="store_true", help="leave litellm out")
+    parser.add_argument("--cpu", action="store_true", help="processor time instead of wall time: for a busy machine")
     options = parser.parse_args(arguments)
+    if options.cpu:
+        use_cpu_clock()
     log_to_nowhere()
     with asyncio.Runner() as runner, tempfile.TemporaryDirectory() as folder:
         made, reasons = cases(runner.get_loop(), Path(folder))
@@ -139,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             if options.no_peer:
                 raise PeerUnavailable("left out by --no-peer")
-            compared = made["litellm"] = peer(options.peer_env)
+            compared = made["litellm"] = peer(options.peer_env, cpu=options.cpu)
         except PeerUnavailable as exc:
             reasons = {**reasons, "versus_litellm": str(exc)}
         times = measure(made, rounds=options.rounds, generator=random.Random(options.seed))

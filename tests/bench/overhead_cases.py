@@ -19,6 +19,7 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.graph import END, START, StateGraph
@@ -31,6 +32,14 @@ from langroute.integrations.request import StepReader, model_call
 from langroute.records import Step, Usage
 
 Case = Callable[[int], float]
+clock: Callable[[], float] = time.perf_counter
+
+
+def use_cpu_clock() -> None:
+    """Count the processor's seconds of this process instead of the wall's, for a busy machine."""
+    global clock  # noqa: PLW0603 - one clock for all cases of a run
+    clock = time.process_time
+
 
 SHORT, TEN, LONG = 1, 10, 1_000
 _PRICES = {
@@ -152,10 +161,10 @@ def async_agent(loop: asyncio.AbstractEventLoop, model: BaseChatModel, *, middle
     inputs = cycle([{"messages": turn} for turn in turns(SHORT)])
 
     async def batch(calls: int) -> float:
-        began = time.perf_counter()
+        began = clock()
         for _ in range(calls):
             await graph.ainvoke(next(inputs))
-        return (time.perf_counter() - began) / calls
+        return (clock() - began) / calls
 
     return lambda calls: loop.run_until_complete(batch(calls))
 
@@ -188,9 +197,9 @@ def plain_hook() -> Any:
 
 def own_path(messages: int) -> Case:
     """Observe, decide, hold, settle, record: langroute's own part of a call, without LangChain around it."""
-    desk = router()
+    desk, config = router(), RunnableConfig(metadata={"langgraph_node": "model"})
     calls = cycle(
-        [model_call(prompt=turn, messages=turn, config={}, options={"tools": [search]}) for turn in turns(messages)]
+        [model_call(prompt=turn, messages=turn, config=config, options={"tools": [search]}) for turn in turns(messages)]
     )
     reader, caller = StepReader(desk.config, desk.pool), _Answering()
     place = RunPlace(explicit="own-path")
@@ -221,10 +230,10 @@ class _Answering:
 
 def _timed(call: Callable[[], Any]) -> Case:
     def batch(calls: int) -> float:
-        began = time.perf_counter()
+        began = clock()
         for _ in range(calls):
             call()
-        return (time.perf_counter() - began) / calls
+        return (clock() - began) / calls
 
     return batch
 

@@ -48,12 +48,13 @@ class Peer:
 
     Args:
         python: of an environment with litellm.
+        cpu: count the processor's seconds instead of the wall's.
     """
 
-    def __init__(self, python: Path) -> None:
+    def __init__(self, python: Path, *, cpu: bool) -> None:
         own = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         self._worker = subprocess.Popen(  # noqa: S603 - the environment made above, and a file beside this one
-            [str(python), "-u", str(_WORKER)],
+            [str(python), "-u", str(_WORKER), *(["--cpu"] if cpu else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -86,13 +87,13 @@ class Peer:
         self._worker.wait(timeout=30)
 
 
-def peer(home: Path) -> Peer:
+def peer(home: Path, *, cpu: bool) -> Peer:
     """A worker that has made its first call.
 
     Raises:
         PeerUnavailable: it cannot be had here.
     """
-    started = Peer(environment(home))
+    started = Peer(environment(home), cpu=cpu)
     try:
         started(1)
     except PeerUnavailable:

@@ -19,6 +19,8 @@ def main() -> None:
     sys.stdout = sys.stderr  # nothing that a library prints may stand between the answers
     from litellm import Router  # noqa: PLC0415 - after the environment is set
 
+    clock = time.process_time if "--cpu" in sys.argv else time.perf_counter
+
     router = Router(
         model_list=[
             {
@@ -30,10 +32,10 @@ def main() -> None:
     )
     for line in sys.stdin:
         calls = int(line)
-        began = time.perf_counter()
+        began = clock()
         for _ in range(calls):
             router.completion(model="group", messages=QUESTION)
-        print((time.perf_counter() - began) / calls, file=answers, flush=True)
+        print((clock() - began) / calls, file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,2 +1,3 @@
 INSERT INTO ledger_hold (id, purpose, arm, held_nano, held_input, held_output, held_retries, at)
 VALUES (:id, :purpose, :arm, :nano, :input, :output, :retries, :at)
+ON CONFLICT (id) DO NOTHING

@@ -1,6 +1,9 @@
-SELECT name, limit_nano, limit_input, limit_output, limit_retries,
-       spent_nano, spent_input, spent_output, spent_retries,
-       held_nano, held_input, held_output, held_retries,
-       calls, opened_at, closed
-FROM ledger_scope
-WHERE name = :scope
+SELECT scope.name, scope.limit_nano, scope.limit_input, scope.limit_output, scope.limit_retries,
+       scope.spent_nano, scope.spent_input, scope.spent_output, scope.spent_retries,
+       scope.held_nano, scope.held_input, scope.held_output, scope.held_retries,
+       scope.calls, scope.opened_at, scope.closed,
+       part.purpose, part.kept_nano, part.used_nano
+FROM ledger_scope AS scope
+LEFT JOIN ledger_purpose AS part ON part.scope = scope.name
+WHERE scope.name = :scope
+ORDER BY part.seq
