@@ -17,7 +17,8 @@ class House:
         self.small = ScriptedModel(small or (lambda messages, kwargs: "small"), model_name="s-1")
         self.large = ScriptedModel(large or (lambda messages, kwargs: "large"), model_name="l-1")
         self.pool = ModelPool({"small": self.small, "large": self.large}, prices={"small": SMALL, "large": LARGE})
-        self.router = StepRouter(self.pool, **{"budget": Budget(total_dollars=1.0), **options})
+        given = options if "config" in options else {"budget": Budget(total_dollars=1.0), **options}
+        self.router = StepRouter(self.pool, **given)
         self.llm = RoutedChatModel(self.router)
 
     def arms(self, episode: str) -> list[str | None]:
@@ -31,6 +32,12 @@ class House:
 
     def only_episode(self) -> str:
         """The id of the one episode there is."""
+        self.router.flush()
+        (episode,) = self.router.journal.episodes()
+        return episode
+
+    def only_action_episode(self) -> str:
+        """The id of the one episode whose actions are stored."""
         self.router.flush()
         (episode,) = self.router.journal.episodes()
         return episode
