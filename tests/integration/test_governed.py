@@ -1,4 +1,4 @@
-"""The governor's actions in real graphs: a person is asked, loops end with an answer, prompts shrink, arms fail over."""
+"""The governor's actions in real graphs: a person is asked, loops end, prompts shrink, arms fail over."""
 
 from pathlib import Path
 from typing import Any
