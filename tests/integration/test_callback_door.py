@@ -25,6 +25,7 @@ from pydantic import BaseModel
 from langroute import Budget, ConfigError, Price
 from langroute.integrations.callbacks import RoutingCallbackHandler
 from langroute.integrations.graph import route_graph
+from langroute.integrations.middleware import RoutingMiddleware
 from langroute.money import format_dollars
 from langroute.observe.report import as_json, explain
 from langroute.replay import replay_decision, replay_episode
@@ -230,6 +231,17 @@ async def test_a_routed_call_is_not_metered_twice(way: str) -> None:
                 list(events)
     assert [record.action for record in app.records()] == ["call"]
     assert (app.handler.totals.routed, app.handler.totals.calls) == (1, 0)
+
+
+async def test_an_agent_routed_by_the_middleware_is_not_metered_twice() -> None:
+    """Under RoutingMiddleware the handler sees calls that are booked already, sync and async."""
+    app = App()
+    agent = create_agent(app.model, [add], middleware=[RoutingMiddleware(app.house.router)])
+    with app.house.router.episode("e"):
+        agent.invoke({"messages": [HumanMessage("x")]}, app.config)
+        await agent.ainvoke({"messages": [HumanMessage("x")]}, app.config)
+    assert [record.action for record in app.records()] == ["call", "call"]
+    assert (app.handler.totals.routed, app.handler.totals.calls) == (2, 0)
 
 
 def test_metered_calls_take_nothing_from_the_budget_of_routed_ones() -> None:
