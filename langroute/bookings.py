@@ -1,11 +1,12 @@
 """What is booked: the hold before a call, and what replaces it once the call is over."""
 
-from dataclasses import replace
+from typing import Literal
 
 from langroute.acts import Call, Close, Reply
 from langroute.books import Amount, HoldRequest
 from langroute.episodes import Episode
 from langroute.faults import Fault
+from langroute.quick import changed
 from langroute.records import Arm, Outcome, Record, Usage
 
 
@@ -52,7 +53,7 @@ def _credible(usage: Usage | None) -> Usage | None:
     return usage if min(counts) >= 0 else None
 
 
-def settled(record: Record, request: HoldRequest, outcome: Outcome) -> Close:
+def settled(record: Record, request: HoldRequest, outcome: Outcome, *, then: Literal["", "escalate"] = "") -> Close:
     """Book what a call used; the whole hold where that is not known."""
     usage = outcome.usage
     if usage is None:
@@ -65,7 +66,11 @@ def settled(record: Record, request: HoldRequest, outcome: Outcome) -> Close:
             retries=request.amount.retries,
         )
     return Close(
-        hold_id=request.id, amount=booked, worst_case=outcome.worst_case, record=replace(record, outcome=outcome)
+        hold_id=request.id,
+        amount=booked,
+        worst_case=outcome.worst_case,
+        record=changed(record, outcome=outcome),
+        then=then,
     )
 
 

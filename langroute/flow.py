@@ -33,6 +33,7 @@ from langroute.faults import classify_fault
 from langroute.protocols import Acceptance, Clock
 from langroute.questions import Ask as AskPerson
 from langroute.questions import Question, answered, asked, read_answer
+from langroute.quick import changed
 from langroute.records import Arm, Measure, Record, Rejection, Step
 
 __all__ = ["Act", "Call", "Close", "Journey", "Look", "Pause", "Reply", "StreamClosed", "Take", "journey"]
@@ -138,7 +139,7 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
         episode, balance = yield from _ask_again(router, place, episode, balance, learned)
     while True:
         now = router.clock.now()
-        step = replace(
+        step = changed(
             learned.onto(seen), budget=view_of(balance, seen, max_seconds=episode.budget.max_seconds, now=now)
         )
         thought = router.deliberate(step)
@@ -270,17 +271,16 @@ def _refused(record: Record) -> list[Rejection]:
 
 def _take(request: HoldRequest, record: Record, learned: _Learned) -> Generator[Act, Any, bool]:
     """Take the hold; False when a sibling took the money between the look and the hold, so that one decides anew."""
-    refused = replace(record, action="refused")
     try:
         yield Take(request=request, record=record)
     except BudgetExceeded:
         learned.races += 1
-        yield Close(hold_id=None, amount=Amount(), worst_case=False, record=refused)
+        yield Close(hold_id=None, amount=Amount(), worst_case=False, record=changed(record, action="refused"))
         if learned.races > _MOST_RACES:
             raise
         return False
     except BaseException:
-        yield Close(hold_id=request.id, amount=Amount(), worst_case=False, record=refused)
+        yield Close(hold_id=request.id, amount=Amount(), worst_case=False, record=changed(record, action="refused"))
         raise
     return True
 
@@ -324,7 +324,7 @@ def _attempt(
         learned.rejected.append(Rejection(arm=arm.name, reason=", ".join(defects)))
         learned.answer = reply.value
         outcome = replace(outcome, accepted=False)
-    yield replace(settled(record, request, outcome), then="" if outcome.accepted else "escalate")
+    yield settled(record, request, outcome, then="" if outcome.accepted else "escalate")
     if not outcome.accepted and not others:
         learned.faulted.clear()  # what failed for a moment is the only one left
         yield Pause(seconds=router.pause_before(learned.faults))

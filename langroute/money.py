@@ -78,8 +78,9 @@ def format_dollars(nano: int) -> str:
     """
     if not nano:
         return "$0.00"
-    size = abs(nano)
-    places = min(9, max(2, 12 - len(str(size))))
+    size = nano if nano > 0 else -nano
+    digits = len(str(size))
+    places = 2 if digits > 9 else 12 - digits if digits > 3 else 9
     unit: int = 10 ** (9 - places)
     count, rest = divmod(size, unit)
     if 2 * rest > unit or (2 * rest == unit and count % 2):  # half to even, as decimal does

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from langroute.books import Resource
-from langroute.money import Price, float_dollars
+from langroute.money import NANO_PER_DOLLAR, Price
 from langroute.quick import quick
 from langroute.situation import KINDS, Arm, BudgetView, Features, Kind, Pressure, Rejection, Step
 
@@ -348,4 +348,4 @@ class EpisodeEnd:
 
 def as_dollars(nano: int | None) -> float | None:
     """Dollars as a float, for logs; None stays None."""
-    return None if nano is None else float_dollars(nano)
+    return None if nano is None else nano / NANO_PER_DOLLAR

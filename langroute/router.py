@@ -7,10 +7,9 @@ choice. Around it the router keeps what a running agent needs: the books, the ep
 import asyncio
 import hashlib
 import logging
+import os
 import time
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Self
 
 from langroute import defaults
@@ -35,6 +34,7 @@ from langroute.faults import pause_before
 from langroute.money import format_dollars
 from langroute.protocols import Acceptance, Clock, Estimator, Governor, Journal, Ledger, RoutingPolicy
 from langroute.questions import Ask, QuestionBook
+from langroute.quick import changed
 from langroute.records import (
     Action,
     ActionTaken,
@@ -213,7 +213,7 @@ class StepRouter:
             if not self._pool_kept:
                 self.journal.keep_pool(self.snapshot)
                 self._pool_kept = True
-            self.journal.write(replace(act.record, pool=self.snapshot.id))
+            self.journal.write(changed(act.record, pool=self.snapshot.id))
         except Exception:
             _log.exception("the journal refused a record of episode %s; the call goes on", act.record.step.episode)
 
@@ -304,7 +304,7 @@ class StepRouter:
 
     def new_id(self) -> str:
         """A fresh unique id."""
-        return uuid.uuid4().hex
+        return os.urandom(16).hex()  # a quarter of the time of a UUID
 
     # -- housekeeping --------------------------------------------------------------------------------------------
 

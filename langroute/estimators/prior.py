@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter, mul
 from types import MappingProxyType
 
 from langroute.records import Arm, Estimate, Kind, Pressure, Step
@@ -40,6 +41,7 @@ _LOSS_PER_SIGNAL = {
     "schema_failures": 0.30,
     "empty_ends": 0.30,
 }
+_LOSSES, _signals = tuple(_LOSS_PER_SIGNAL.values()), attrgetter(*_LOSS_PER_SIGNAL)
 _MOST_LOST = 0.60
 # Coming back to a node is how agents work; long prompts lose facts in their middle, weak models more of them.
 _FULL_ENOUGH, _LOSS_OF_A_FULL_WINDOW = 0.5, 0.20
@@ -84,7 +86,7 @@ class PriorEstimator:
 
 def loss_by_pressure(pressure: Pressure) -> float:
     """Success probability the cheapest arm loses in an episode under this pressure, at most 0.6."""
-    lost: float = sum([loss * getattr(pressure, signal) for signal, loss in _LOSS_PER_SIGNAL.items()])
+    lost: float = sum(map(mul, _LOSSES, _signals(pressure)))
     if pressure.context_share > _FULL_ENOUGH:
         lost += _LOSS_OF_A_FULL_WINDOW * (pressure.context_share - _FULL_ENOUGH) / (1 - _FULL_ENOUGH)
     return min(_MOST_LOST, lost)

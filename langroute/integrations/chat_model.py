@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -30,6 +30,7 @@ _OWN_FIELDS = frozenset(
 )
 
 _VERSIONS = "lc_versions"
+_WHOLE = frozenset({"tags", "metadata", "callbacks", "recursion_limit", "configurable"})
 
 
 class RoutedChatModel(BaseChatModel):
@@ -275,7 +276,7 @@ class RoutedChatModel(BaseChatModel):
     ) -> ModelCall:
         options = dict(kwargs) if stop is None else {**kwargs, "stop": stop}
         messages = self._messages(prompt)
-        given = ensure_config(_in_place(config))
+        given = config if _is_whole(config) else ensure_config(_in_place(config))
         return model_call(
             prompt=prompt, messages=messages, config=self._with_own(given) if own else given, options=options
         )
@@ -324,6 +325,13 @@ def _is_watched(config: RunnableConfig) -> bool:
     callbacks = config.get("callbacks")
     handlers = callbacks if isinstance(callbacks, list) else getattr(callbacks, "handlers", ())
     return any(isinstance(handler, _StreamingCallbackHandler | _V2StreamingCallbackHandler) for handler in handlers)
+
+
+def _is_whole(config: RunnableConfig | None) -> TypeGuard[RunnableConfig]:
+    """Whether a config is one that a binding passes on in a node: made by `ensure_config`, and in place, already."""
+    if config is None or config.keys() != _WHOLE or config["callbacks"] is None:
+        return False
+    return "langgraph_node" in config["metadata"]
 
 
 def _in_place(config: RunnableConfig | None) -> RunnableConfig | None:

@@ -106,8 +106,11 @@ def _check(logger: object) -> None:
 class _JsonLines:
     """Hands every event to the standard logger ``langroute`` as one line of JSON."""
 
+    def __init__(self) -> None:
+        self._logger = logging.getLogger(LOGGER_NAME)
+
     def info(self, event: str, /, **fields: Any) -> None:
         line = to_json({"event": event, **fields}, inf_nan_mode="strings").decode()
-        logger = logging.getLogger(LOGGER_NAME)
+        logger = self._logger
         # Not `logger.info`: that walks the stack for a caller, which is the same place here for every line.
         logger.handle(logger.makeRecord(LOGGER_NAME, logging.INFO, __file__, 0, line, (), None, func=event))

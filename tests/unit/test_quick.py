@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from langroute.quick import quick
+from langroute.quick import changed, quick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +78,16 @@ def test_wrong_arguments_are_refused_in_the_same_words(given: dict[str, Any]) ->
     with pytest.raises(TypeError) as made:
         Quick(**given)
     assert str(made.value) == str(plain.value).replace("Plain", "Quick")
+
+
+def test_a_changed_copy_is_that_of_dataclasses() -> None:
+    """`changed` does what `replace` does: the record stays as it was, and a field it lacks is refused."""
+    made = Quick(name="a", tags=["x"])
+    assert changed(made, size=4) == replace(made, size=4) != made
+    assert changed(made).tags is made.tags
+    assert changed(Roomy(), name="b") == Roomy(name="b")
+    with pytest.raises(TypeError, match="more"):
+        changed(made, more=1)
 
 
 def test_the_signature_is_kept() -> None:
