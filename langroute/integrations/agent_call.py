@@ -113,7 +113,7 @@ class AgentCalls:
         Raises:
             ConfigError: a model setting would make the call dearer than its hold, or is no possible limit.
         """
-        plain = model_call(prompt=None, messages=(), config=config, options=dict(request.model_settings))
+        options, limit = _settings(request.model_settings, config)
         schemas, size = self._schemas(request.tools)
         schemas = (*schemas, *(form.tools if form else ()))
         return AgentCall(
@@ -123,8 +123,8 @@ class AgentCalls:
             tools=schemas,
             tool_options={"tool_choice": request.tool_choice} if request.tool_choice is not None else {},
             structure=None if form is None else Structure(schema=form.schema),
-            options=plain.options,
-            output_limit=plain.output_limit,
+            options=options,
+            output_limit=limit,
             form=form,
             known_schemas=schemas,
             known_bytes=size + (form.size if form else 0),
@@ -139,6 +139,14 @@ class AgentCalls:
         # Dictionaries may be changed in place and are small, so they are read each time.
         sized = [_sized(tool) if isinstance(tool, dict) else self._tools.of(tool) for tool in tools]
         return tuple(schema for schema, _ in sized), sum(size for _, size in sized)
+
+
+def _settings(settings: dict[str, Any], config: RunnableConfig) -> tuple[Mapping[str, Any], int | None]:
+    """Model settings that go to the model as they are, and the output limit among them."""
+    if not settings:
+        return {}, None
+    plain = model_call(prompt=None, messages=(), config=config, options=dict(settings))
+    return plain.options, plain.output_limit
 
 
 def sent_messages(request: ModelRequest[Any]) -> list[BaseMessage]:
