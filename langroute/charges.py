@@ -13,7 +13,7 @@ _PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 # The fields of a budget in the order in which a change tells them, with how each is shown.
 _MONEY = ("total_dollars", "reserve_for_final_synthesis", "reserve_for_verification", "reserve_for_human_handoff")
-_COUNTS = ("max_input_tokens", "max_output_tokens", "hard_stop_after_retries", "planned_calls", "max_seconds")
+_COUNTS = ("max_input_tokens", "max_output_tokens", "hard_stop_after_retries", "max_seconds")
 
 
 def charge_request(
@@ -98,7 +98,7 @@ def budget_changed(before: Budget, after: Budget, *, action_id: str, episode: st
 def _shown(budget: Budget, name: str) -> str:
     value = getattr(budget, name)
     if value is None:
-        return "unlimited" if name != "planned_calls" else "none"
+        return "unlimited"
     return (
         format_dollars(cost_nano(value)) if name in _MONEY else f"{value:g}" if isinstance(value, float) else str(value)
     )

@@ -69,14 +69,17 @@ def checked_kinds(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
     return dict(kinds)
 
 
-def arms_by_name(pool: Pool) -> dict[str, Arm]:
-    """The arms of a pool by name; it must have some, each with a name of its own."""
+def arms_by_name(pool: Pool, *, pins: Mapping[str, str]) -> dict[str, Arm]:
+    """The arms of a pool by name; it has some, each with a name of its own, and those that nodes are pinned to."""
     arms = getattr(pool, "arms", None)
     if not arms:
         raise ConfigError("must be a ModelPool with at least one arm", field="pool")
     by_name = {arm.name: arm for arm in arms}
     if len(by_name) < len(arms):
         raise ConfigError(f"has two arms of one name among {', '.join(arm.name for arm in arms)}", field="pool")
+    for node, arm in pins.items():
+        if arm not in by_name:
+            raise ConfigError(f"the pool has no arm {arm!r}; it has {', '.join(by_name)}", field=f"pins.{node}")
     return by_name
 
 

@@ -29,6 +29,7 @@ class RouterConfig(BaseModel):
         policy: ``prior``, ``always-small``, ``always-large`` or ``always:ARM``.
         thrift: success probability one is willing to give up to use the cheapest arm instead of the dearest, per step.
         kinds: kind of a node by its name, where the classification should be overruled.
+        pins: arm by node name; it makes every call of the node, unless the call or the node itself says otherwise.
         tiers: by kind of step, the arm it starts with (``default``) and the cheapest it may ever take (``minimum``).
         entries: rules for calls outside any graph, by task hint, channel, domain and words; the first match decides.
         output_caps: most output tokens of a call by kind, where the user set none on the model or the call.
@@ -51,6 +52,7 @@ class RouterConfig(BaseModel):
     policy: str = "prior"
     thrift: float = Field(default=0.12, ge=0, le=1)
     kinds: dict[str, Kind] = Field(default_factory=dict)
+    pins: dict[str, str] = Field(default_factory=dict)
     tiers: dict[Kind, Tier] = Field(default_factory=dict)
     entries: tuple[EntryRule, ...] = ()
     output_caps: dict[Kind, int] = Field(default_factory=dict)

@@ -47,6 +47,11 @@ CLOSING_TOKENS = 256
 """Input tokens that the instruction of a last call adds at most: its bytes, and what a message costs besides."""
 
 
+def pinned_step(step: Step, arm: str | None) -> Step:
+    """The step pinned to the arm of its episode, where nothing nearer to the call pins it already."""
+    return step if arm is None or step.pinned is not None else replace(step, pinned=arm)
+
+
 def closing_step(step: Step) -> Step:
     """The step as the last call of its episode: without tools, on the reserve for the final synthesis too."""
     return replace(

@@ -181,8 +181,8 @@ class Episode:
     def change_budget(self, budget: Budget) -> Budget:
         """Put another budget in force for the running episode: what is spent and held stays.
 
-        A budget below what is spent admits nothing more. ``max_seconds`` and ``planned_calls`` are kept by this handle
-        only, all other limits in the books.
+        A budget below what is spent admits nothing more. ``max_seconds`` is kept by this handle only,
+        all other limits in the books.
 
         Raises:
             ConfigError: it is no budget.

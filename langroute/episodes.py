@@ -151,9 +151,14 @@ class EpisodeBook:
             latest = self._ledger.latest(f"{scope_of(thread)}#")
             if latest is not None:
                 return episode_of(latest.scope)
-        turn = self.episode(f"{thread}#{self._new_id()}", budget=place.budget)
+        turn = self.episode(turn_id(place.thread, self._new_id()), budget=place.budget)
         turn.look()  # opened now: a resume must find it, also when nothing was spent before the interrupt
         return turn.id
+
+
+def turn_id(thread: str, unique: str) -> str:
+    """Id of a turn of a thread."""
+    return f"{_marked(thread)}#{unique}"
 
 
 def _marked(thread: str) -> str:

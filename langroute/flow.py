@@ -26,7 +26,7 @@ from langroute.acts import (
 )
 from langroute.bookings import failed, hold_request, outcome_of, settled
 from langroute.books import Amount, Balance, HoldRequest
-from langroute.deliberation import Deliberation, could_wait, refusal, view_of
+from langroute.deliberation import Deliberation, could_wait, pinned_step, refusal, view_of
 from langroute.episodes import Episode, RunPlace
 from langroute.errors import BudgetExceeded
 from langroute.faults import classify_fault
@@ -131,7 +131,7 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
     """
     learned = _Learned()
     episode, balance = yield Look(place=place)
-    seen = observe(episode.id, episode.next_index())
+    seen = pinned_step(observe(episode.id, episode.next_index()), episode.arm)
     if router.asks:
         episode, balance = yield from _ask_again(router, place, episode, balance, learned)
     while True:

@@ -60,6 +60,7 @@ class ModelPool:
         floors = _floors(min_output_tokens or {}, entries)
         self._counters = _counters(token_counters or {}, entries)
         own = OwnPrices(prices or {}, beside=price_book if price_book is not None else GenaiPriceBook())
+        self._book = own
         self._models = {name: prepared_model(entry, field=f"models.{name}") for name, entry in entries.items()}
         found = {name: traits(model) for name, model in self._models.items()}
         _refuse_unused(own, found)
@@ -90,6 +91,11 @@ class ModelPool:
     def dearest(self) -> Arm:
         """The arm with the highest price of a typical call; of equals the last."""
         return self._arms[self._order[-1]]
+
+    @property
+    def price_book(self) -> PriceBook:
+        """Where prices were looked up, the user's own first; knows models beyond those of the pool."""
+        return self._book
 
     def arm(self, name: str) -> Arm:
         """The arm of a name.

@@ -207,12 +207,17 @@ class Usage:
         )
 
 
+PRICE_UNKNOWN = "price_unknown"
+USAGE_UNKNOWN = "usage_unknown"
+"""Defects of metered calls: what they cost is not known, so ``cost_nano`` is 0."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What came back from a call, or why nothing did.
 
     Attributes:
-        arm: the arm that was called.
+        arm: the arm that was called; of a metered call the arm with that model, empty where the pool has none.
         usage: tokens reported; None when the provider reported none.
         cost_nano: nano-dollars booked.
         worst_case: the hold was booked in full because the truth was not known.
@@ -235,6 +240,11 @@ class Outcome:
     error: str = ""
     served_by: str = ""
 
+    @property
+    def cost_known(self) -> bool:
+        """Whether ``cost_nano`` is what the call cost, or at least that; False for metered calls nobody can price."""
+        return PRICE_UNKNOWN not in self.defects and USAGE_UNKNOWN not in self.defects
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
@@ -254,7 +264,8 @@ class Record:
         id: unique id; equal to the hold's id.
         at: epoch seconds of the decision.
         outcome: None when no call was made (the decision was to stop, or the hold was refused).
-        action: ``call``, ``stop`` or ``refused``.
+        action: ``call``, ``stop``, ``refused``, or ``shadow``: the call was metered in an app that is not routed, and
+            the decision is what would have been chosen. Nobody followed it, and it saw logged state only.
         pool: id of the pool that was chosen from; see ``PoolSnapshot``.
         measures: what was done beside choosing an arm: a lower tier, a lower limit, a compressed prompt, a last call.
     """
@@ -266,7 +277,7 @@ class Record:
     ruling: Ruling
     decision: RoutingDecision
     outcome: Outcome | None = None
-    action: Literal["call", "stop", "refused"] = "call"
+    action: Literal["call", "stop", "refused", "shadow"] = "call"
     pool: str = ""
     measures: tuple[Measure, ...] = ()
 

@@ -24,6 +24,7 @@ _ASSUMED = (
     "prompt-cache hits as recorded where the arm is the same, none where it is not",
     "where tokens were not reported, the most the call could have used",
     "what another arm would have answered is not known, so nothing is said of quality",
+    "metered calls whose price or usage is not known are left out",
 )
 _ASSUMED_OF_DECISIONS = (
     "each step is decided with the budget, the pressure and the rejected arms that were recorded",
@@ -157,7 +158,9 @@ def replay_episode(
         episode=records[0].step.episode,
         policy=policy_name,
         calls=tuple(
-            _replayed(record, record.outcome, pick(record), pool) for record in records if record.outcome is not None
+            _replayed(record, record.outcome, pick(record), pool)
+            for record in records
+            if record.outcome is not None and record.outcome.cost_known
         ),
         limit_nano=records[-1].step.budget.limit_nano,
         assumptions=_ASSUMED if decide is None else _ASSUMED + _ASSUMED_OF_DECISIONS,
@@ -207,6 +210,12 @@ def _replayed(record: Record, outcome: Outcome, chosen: str | None, pool: dict[s
         nano=nano,
         basis=basis,
     )
+
+
+def would_cost(record: Record, arm: Arm) -> int:
+    """Nano-dollars that a call would have cost by another arm, with the same tokens; 0 where its cost is not known."""
+    outcome = record.outcome
+    return 0 if outcome is None or not outcome.cost_known else _cost(record, outcome, arm)[0]
 
 
 def _cost(record: Record, outcome: Outcome, arm: Arm | None) -> tuple[int, Basis]:

@@ -112,7 +112,7 @@ class StepRouter:
             given["policy"] = policy
         self.config = merged_config(checked_config(config), given)
         self.pool = pool
-        self._arms = arms_by_name(pool)
+        self._arms = arms_by_name(pool, pins=self.config.pins)
         check_tiers(self.config.tiers, self.config.entries, pool.arms)
         self.policy = (
             defaults.policy(self.config.policy, pool.arms) if policy is None or isinstance(policy, str) else policy
@@ -168,7 +168,7 @@ class StepRouter:
         Args:
             episode_id: any non-empty string, unique for one attempt at one task.
             budget: its own budget, instead of the router's.
-            arm: the arm that makes all its calls; the router chooses when left out.
+            arm: the arm that makes its calls, unless a call, its node or ``RouterConfig.pins`` says otherwise.
 
         Raises:
             ConfigError: the id is empty, the pool has no such arm, or the episode runs under another budget or arm.

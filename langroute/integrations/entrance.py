@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
@@ -13,7 +11,7 @@ from langroute.entry import MOST_READ, EntryRule, first_match, reserved
 from langroute.episodes import RunPlace, current_episode
 from langroute.integrations.place import NodePlace, node_place, run_place
 from langroute.records import Kind
-from langroute.steps.classify import Classification, classify_node
+from langroute.steps.calls import classify_call
 
 _MOST_CLASSIFIED = 400  # characters of each part of a prompt: enough to tell, and keeps it far under a millisecond
 
@@ -58,10 +56,10 @@ class Entrance:
         if rule is not None and rule.kind is not None:
             return rule.kind, f"the entry rule {rule.name}"
         if place.hint:
-            found = _hinted(place.hint, tools) if schema is None else _classified(place.hint, tools, schema)
+            found = classify_call(node=place.hint, tools=tools, schema=schema)
             return found.kind, f"hint {place.hint!r}: {found.reason}"
         prompt = "\n".join(_newest(messages, role, most=_MOST_CLASSIFIED) for role in ("system", "human"))
-        found = classify_node(name="", prompt=prompt, tools=tools, schema=schema)
+        found = classify_call(node="", prompt=prompt, tools=tools, schema=schema)
         return found.kind, "the words of its prompt" if found.reason.startswith("prompt") else found.reason
 
     def place(self, config: RunnableConfig, messages: Sequence[BaseMessage]) -> RunPlace:
@@ -86,12 +84,3 @@ def _newest(messages: Sequence[BaseMessage], role: str, *, most: int) -> str:
         if message.type == role:
             return str(message.text)[:most]
     return ""
-
-
-def _classified(hint: str, tools: bool, schema: Any) -> Classification:
-    return classify_node(name=hint, tools=tools, schema=schema)
-
-
-@lru_cache(maxsize=1_024)
-def _hinted(hint: str, tools: bool) -> Classification:
-    return _classified(hint, tools, None)

@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
@@ -14,14 +14,13 @@ from langgraph.pregel.protocol import PregelProtocol
 
 from langroute.books import Purpose
 from langroute.config import checked_kind
-from langroute.episodes import inside
 from langroute.errors import ConfigError
-from langroute.integrations.place import KIND, KIND_REASON, PURPOSE, run_place
-from langroute.integrations.references import references
+from langroute.integrations.place import KIND, KIND_REASON, OPTIONAL, PURPOSE, SET_FOR_NODE, SET_IN_METADATA
 from langroute.integrations.request import default_purpose
+from langroute.integrations.scope import anode_scope, classify_function, node_scope, terms_of
 from langroute.records import Kind
 from langroute.router import StepRouter
-from langroute.steps.classify import Classification, NodeEdges, classify_node
+from langroute.steps.classify import Classification, NodeEdges
 from langroute.steps.figures import UNSURE
 
 Builder = TypeVar("Builder", bound=StateGraph[Any, Any, Any, Any])
@@ -29,24 +28,34 @@ Builder = TypeVar("Builder", bound=StateGraph[Any, Any, Any, Any])
 _log = logging.getLogger("langroute.kinds")
 
 
-def route_graph(builder: Builder, router: StepRouter, *, kinds: Mapping[str, Kind] | None = None) -> Builder:
+def route_graph(
+    builder: Builder,
+    router: StepRouter,
+    *,
+    kinds: Mapping[str, Kind] | None = None,
+    optional: Collection[str] = (),
+) -> Builder:
     """Classify every node of a graph, before it is compiled.
 
-    The kind of a node comes from, in this order: ``kinds`` and the router's configuration; ``langroute_kind`` in the
-    node's own metadata; its name, function, docstring, source, place in the graph, and what the function refers to:
-    prompts, bound tools and schemas. It reaches the model through the node's metadata. A kind that is rather a guess is
-    told once, in one line per graph, on the logger ``langroute.kinds``. Each node also runs inside its run's episode,
-    so that nested agents belong to it.
+    The kind of a node comes from, in this order: its ``routed_node`` decorator; ``kinds`` and the router's
+    configuration; ``langroute_kind`` in the node's own metadata; its name, function, docstring, source, place in the
+    graph, and what the function refers to: prompts, bound tools and schemas. It reaches the model through the node's
+    metadata. A kind that is rather a guess is told once, in one line per graph, on the logger ``langroute.kinds``. Each
+    node also runs inside its run's episode, so that nested agents belong to it.
 
-    The builder is changed and returned; calling this again changes only what ``kinds`` says.
+    The builder is changed and returned; calling this again changes only what ``kinds`` and ``optional`` say.
 
     Args:
         builder: the graph, not compiled.
         router: the router whose models the nodes call.
         kinds: kind by node name, where the classification should be overruled.
+        optional: names of nodes that the governor may leave out when money runs low; such a node then makes no update.
+            ``langroute_optional: True`` in a node's metadata says the same. Only for nodes whose output nobody needs:
+            edges out of the node are followed all the same.
 
     Raises:
-        ConfigError: the graph is compiled already, or ``kinds`` names a node that does not exist or no kind.
+        ConfigError: the graph is compiled already; ``kinds`` or ``optional`` names a node that does not exist, or no
+            kind; or a compiled graph is to be optional.
     """
     if not isinstance(builder, StateGraph):
         raise ConfigError(
@@ -58,19 +67,42 @@ def route_graph(builder: Builder, router: StepRouter, *, kinds: Mapping[str, Kin
         raise ConfigError(f"must be a StepRouter, not {type(router).__name__}", field="router")
     # The router's own kinds may serve several graphs, so they may name nodes that this one lacks; ``kinds`` may not.
     for name, kind in (kinds or {}).items():
-        if name not in builder.nodes:
-            known = ", ".join(builder.nodes) or "none"
-            raise ConfigError(f"the graph has no such node; it has {known}", field=f"kinds.{name}")
+        _check_node(builder, name, field=f"kinds.{name}")
         checked_kind(kind, field=f"kinds.{name}")
+    for name in optional:
+        _check_node(builder, name, field=f"optional.{name}")
     wanted: dict[str, Kind] = {**router.config.kinds, **(kinds or {})}
     unsure: dict[str, Classification] = {}
     for name, spec in builder.nodes.items():
         spec.metadata = _metadata(builder, name, spec, wanted.get(name), unsure)
-        # A compiled graph as a node is left as it is: its own nodes find the episode of the run.
-        if isinstance(spec.runnable, Runnable) and not isinstance(spec.runnable, EpisodeScope | PregelProtocol):
-            spec.runnable = EpisodeScope(spec.runnable, router)
+        spec.runnable = _scoped(name, spec, router, optional=name in optional or bool(spec.metadata.get(OPTIONAL)))
     _tell(unsure)
     return builder
+
+
+def _check_node(builder: Any, name: str, *, field: str) -> None:
+    if name not in builder.nodes:
+        known = ", ".join(builder.nodes) or "none"
+        raise ConfigError(f"the graph has no such node; it has {known}", field=field)
+
+
+def _scoped(name: str, spec: Any, router: StepRouter, *, optional: bool) -> Any:
+    """The node inside the episode of its run; a node that is there already is left as it is."""
+    runnable = spec.runnable
+    if isinstance(runnable, PregelProtocol):
+        # A compiled graph as a node is left as it is: its own nodes find the episode of the run.
+        if optional:
+            raise ConfigError(
+                "is a compiled graph, which cannot be left out; mark nodes inside it, or call it from a function node",
+                field=f"optional.{name}",
+            )
+        return runnable
+    if isinstance(runnable, EpisodeScope):
+        return EpisodeScope(runnable.inner, runnable.router, optional=True) if optional else runnable
+    terms = terms_of(_called(runnable))
+    if not isinstance(runnable, Runnable) or (terms is not None and (terms.optional or not optional)):
+        return runnable
+    return EpisodeScope(runnable, router, optional=optional)
 
 
 def node_kinds(builder: StateGraph[Any, Any, Any, Any]) -> dict[str, Classification]:
@@ -97,19 +129,22 @@ def _metadata(
     builder: Any, name: str, spec: Any, wanted: Kind | None, unsure: dict[str, Classification]
 ) -> dict[str, Any]:
     given = dict(spec.metadata or {})
-    if wanted is not None:
-        kind, reason = wanted, "set for this node"
+    terms = terms_of(_called(spec.runnable))
+    if terms is not None and terms.kind is not None:
+        kind, reason = terms.kind, terms.found.reason
+    elif wanted is not None:
+        kind, reason = wanted, SET_FOR_NODE
     elif KIND in given:
-        kind, reason = (
-            checked_kind(given[KIND], field=f"{name}.metadata.{KIND}"),
-            given.get(KIND_REASON, "set in metadata"),
-        )
+        kind = checked_kind(given[KIND], field=f"{name}.metadata.{KIND}")
+        reason = given.get(KIND_REASON, SET_IN_METADATA)
     else:
         found = _classify(builder, name, spec)
         kind, reason = found.kind, found.reason
         if found.confidence < UNSURE and not isinstance(spec.runnable, ToolNode):  # tools call no model
             unsure[name] = found
-    return {PURPOSE: _purpose(builder, name, kind), **given, KIND: kind, KIND_REASON: reason}
+    purpose = None if terms is None else terms.purpose
+    said = {} if purpose is None else {PURPOSE: purpose}
+    return {PURPOSE: _purpose(builder, name, kind), **given, **said, KIND: kind, KIND_REASON: reason}
 
 
 def _purpose(builder: Any, name: str, kind: Kind) -> Purpose:
@@ -120,18 +155,13 @@ def _purpose(builder: Any, name: str, kind: Kind) -> Purpose:
 
 
 def _classify(builder: Any, name: str, spec: Any) -> Classification:
-    function = _function(spec.runnable)
-    source, known = _source(function), references(function, spec.runnable)
-    return classify_node(
-        name=name,
-        function=function,
-        doc=inspect.getdoc(function) if function is not None else None,
-        source=f"{source or ''} create_agent" if known.agent else source,  # as if it were made here
-        prompt=known.prompt,
-        tools=known.tools,
-        schema=known.schema,
-        commands=bool(spec.ends),
-        edges=_edges(builder, name),
+    called = _called(spec.runnable)
+    terms = terms_of(called)
+    if terms is not None:
+        return terms.found
+    function = inspect.unwrap(called) if called is not None else None
+    return classify_function(
+        name, function, runnable=spec.runnable, commands=bool(spec.ends), edges=_edges(builder, name)
     )
 
 
@@ -166,19 +196,11 @@ def _reaches(builder: Any, name: str) -> bool:
     return name in seen
 
 
-def _function(runnable: Any) -> Callable[..., Any] | None:
+def _called(runnable: Any) -> Callable[..., Any] | None:
+    """The function that a node runs, as it was added to the graph."""
     inner = runnable.inner if isinstance(runnable, EpisodeScope) else runnable
     found = getattr(inner, "func", None) or getattr(inner, "afunc", None)
-    return inspect.unwrap(found) if callable(found) else None
-
-
-def _source(function: Callable[..., Any] | None) -> str | None:
-    if function is None:
-        return None
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):
-        return None
+    return found if callable(found) else None
 
 
 class EpisodeScope(RunnableLambda[Any, Any]):
@@ -188,12 +210,14 @@ class EpisodeScope(RunnableLambda[Any, Any]):
 
     Attributes:
         inner: the node as the user wrote it.
+        router: keeps the books.
     """
 
-    def __init__(self, inner: Runnable[Any, Any], router: StepRouter) -> None:
+    def __init__(self, inner: Runnable[Any, Any], router: StepRouter, *, optional: bool = False) -> None:
         super().__init__(inner.invoke, inner.ainvoke, name=getattr(inner, "name", None))
         self.inner = inner
-        self._router = router
+        self.router = router
+        self._optional = optional
         # LangGraph's node cache keeps results under the name of a node's function; without one, all nodes of a name
         # share them, whatever graph they stand in.
         called = getattr(inner, "func", None) if isinstance(inner, RunnableCallable) else inner
@@ -208,11 +232,10 @@ class EpisodeScope(RunnableLambda[Any, Any]):
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Run the node."""
-        with inside(self._router.episodes.resolve(run_place(config or {}))):
-            return self.inner.invoke(input, config, **kwargs)
+        with node_scope(self.router, config or {}, optional=self._optional) as runs:
+            return self.inner.invoke(input, config, **kwargs) if runs else {}
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Run the node."""
-        episode = await self._router.aresolve(run_place(config or {}))
-        with inside(episode):
-            return await self.inner.ainvoke(input, config, **kwargs)
+        async with anode_scope(self.router, config or {}, optional=self._optional) as runs:
+            return await self.inner.ainvoke(input, config, **kwargs) if runs else {}

@@ -19,9 +19,13 @@ KIND_REASON = "langroute_kind_reason"
 PURPOSE = "langroute_purpose"
 ARM = "langroute_arm"
 LOOP = "langroute_loop"
+OPTIONAL = "langroute_optional"
 HINT = "langroute_hint"
 CHANNEL = "langroute_channel"
 DOMAIN = "langroute_domain"
+
+SET_FOR_NODE = "set for this node"
+SET_IN_METADATA = "set in metadata"
 
 _LONGEST_WORD = 100  # characters: these words stand in the log, where no prompt may
 
@@ -42,7 +46,8 @@ class NodePlace:
         kind: the kind set for it; None when none was.
         kind_reason: how it was found.
         purpose: which reserve the call may open; None when none was set.
-        arm: the arm the user demands; None when free.
+        arm: the arm the user demands of this call or node; None when free.
+        run_arm: the arm the user demands of the whole run; None when free.
         attempt: graph attempts of this node before this one (retry policies).
         loops: the node is one round of an agent's loop.
         hint: what the caller says the task is; empty when nothing was said.
@@ -55,11 +60,16 @@ class NodePlace:
     kind_reason: str = ""
     purpose: Purpose | None = None
     arm: str | None = None
+    run_arm: str | None = None
     attempt: int = 0
     loops: bool = False
     hint: str = ""
     channel: str = ""
     domain: str = ""
+
+    def pinned(self, pins: Mapping[str, str]) -> str | None:
+        """The arm that has to make the call: demanded of the call or its node, else by ``pins``, else of the run."""
+        return self.arm or pins.get(self.node) or self.run_arm
 
 
 def node_place(config: RunnableConfig) -> NodePlace:
@@ -73,9 +83,10 @@ def node_place(config: RunnableConfig) -> NodePlace:
     return NodePlace(
         node=str(metadata.get("langgraph_node", "")),
         kind=None if kind is None else checked_kind(kind, field=f"metadata.{KIND}"),
-        kind_reason=str(metadata.get(KIND_REASON, "set in metadata")),
-        purpose=_purpose(metadata),
+        kind_reason=str(metadata.get(KIND_REASON, SET_IN_METADATA)),
+        purpose=checked_purpose(metadata.get(PURPOSE), field=f"metadata.{PURPOSE}"),
         arm=_text(metadata, ARM),
+        run_arm=_text(config.get("configurable") or {}, ARM, section="configurable"),
         attempt=_graph_attempt(config) + _tagged_attempt(config),
         loops=_loops(metadata),
         hint=_word(config, HINT),
@@ -99,7 +110,7 @@ def run_place(config: RunnableConfig) -> RunPlace:
     """
     metadata = config.get("metadata") or {}
     configurable = config.get("configurable") or {}
-    explicit = _text(metadata, EPISODE) or _text(configurable, EPISODE) or ""
+    explicit = _text(metadata, EPISODE) or _text(configurable, EPISODE, section="configurable") or ""
     # A nested agent with a thread of its own keeps the outer thread in its metadata: the episode is the outer one's.
     own = str(configurable.get("thread_id") or "")
     thread = str(metadata.get("thread_id") or own)
@@ -185,12 +196,27 @@ def _tagged_attempt(config: RunnableConfig) -> int:
     return 0
 
 
-def _text(data: Mapping[str, Any], key: str) -> str | None:
+def checked_purpose(value: object, *, field: str) -> Purpose | None:
+    """The purpose a text names; None stays None.
+
+    Raises:
+        ConfigError: it names none; the message lists them.
+    """
+    for purpose in ("general", *RESERVED_PURPOSES):
+        if value == purpose:
+            return purpose
+    if value is None:
+        return None
+    known = ", ".join(("general", *RESERVED_PURPOSES))
+    raise ConfigError(f"{value!r} is no purpose; use one of {known}", field=field)
+
+
+def _text(data: Mapping[str, Any], key: str, *, section: str = "metadata") -> str | None:
     value = data.get(key)
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip():
-        raise ConfigError(f"must be a non-empty string, not {value!r}", field=f"metadata.{key}")
+        raise ConfigError(f"must be a non-empty string, not {value!r}", field=f"{section}.{key}")
     return value
 
 
@@ -207,14 +233,3 @@ def _word(config: RunnableConfig, key: str) -> str:
             )
         return value.strip()
     return ""
-
-
-def _purpose(metadata: Mapping[str, Any]) -> Purpose | None:
-    value = metadata.get(PURPOSE)
-    for purpose in ("general", *RESERVED_PURPOSES):
-        if value == purpose:
-            return purpose
-    if value is None:
-        return None
-    known = ", ".join(("general", *RESERVED_PURPOSES))
-    raise ConfigError(f"{value!r} is no purpose; use one of {known}", field=f"metadata.{PURPOSE}")

@@ -22,7 +22,7 @@ from langroute.integrations.signals import Signals
 from langroute.pool import ModelPool
 from langroute.records import BudgetView, Kind, Step
 from langroute.steps import ConversationReader, Reading, bound_input_tokens, expected_input_tokens
-from langroute.steps.classify import classify_node
+from langroute.steps.calls import classify_call, system_prompt
 
 TOOLS = "tools"
 STRUCTURE = "langroute_structure"
@@ -184,7 +184,7 @@ class StepReader:
             output_cap=call.output_limit or self._config.output_cap(kind),
             needs_tools=bool(call.tools),
             needs_structure=call.needs_structure,
-            pinned=place.arm,
+            pinned=place.pinned(self._config.pins),
             loops=place.loops,
             features=self._signals.features(
                 reading,
@@ -231,7 +231,9 @@ class StepReader:
         schema = call.structure.schema if call.structure is not None else None
         if not place.node:
             return self._entrance.kind(place, entry, call.messages, tools=bool(call.tools), schema=schema)
-        found = classify_node(name=place.node, tools=bool(call.tools), schema=schema)
+        found = classify_call(
+            node=place.node, prompt=system_prompt(call.messages), tools=bool(call.tools), schema=schema
+        )
         return found.kind, found.reason
 
 

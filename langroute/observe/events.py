@@ -127,6 +127,7 @@ class _AttemptEvent(_Event):
     kind: Kind = Field(description="kind of the step")
     purpose: Purpose = Field(description="which reserve the call may open")
     arm: str | None = Field(description="the chosen arm; null when the decision is to stop")
+    shadow: bool = Field(description="nobody followed the decision: the call was only metered, from logged state")
 
 
 class RoutingDecisionEvent(_AttemptEvent):

@@ -57,7 +57,7 @@ class RoutingLog:
 
     def closed(self, record: Record) -> None:
         """Log the end of an attempt: its outcome, or the decision that led to no call and the action taken instead."""
-        if record.action == "call":
+        if record.action == "call" or record.action == "shadow":  # noqa: PLR1714 - so that mypy narrows the type
             self.outcome(record)
             return
         self.decision(record)

@@ -102,6 +102,7 @@ def _attempt(event: str, record: Record, arm: str | None) -> Event:
         "kind": step.kind,
         "purpose": step.purpose,
         "arm": arm,
+        "shadow": record.action == "shadow",
     }
 
 

@@ -12,7 +12,7 @@ from langroute.observe.events import decision_event, outcome_event
 from langroute.observe.layout import Column, Facts, Paragraph, Row, Rows, plain
 from langroute.observe.plain import SCHEMA_VERSION
 from langroute.observe.timeline import action_json, measures_of, rows_of
-from langroute.observe.totals import Dearest, EpisodeTotals, totals
+from langroute.observe.totals import Dearest, EpisodeTotals, Metered, totals
 from langroute.records import ActionTaken, Arm, BudgetView, EpisodeEnd, Outcome, Pressure, Record, as_dollars
 
 _WIDE = 100
@@ -137,16 +137,22 @@ def _row(record: Record) -> Row:
             step.node or "-",
             step.kind,
             record.decision.arm or "-",
-            "-" if outcome is None else format_dollars(outcome.cost_nano) + ("*" if outcome.worst_case else ""),
+            "-" if outcome is None else _cost(outcome),
             format_dollars(record.decision.cost_nano),
             "-" if outcome is None or outcome.usage is None else _tokens(outcome),
-            _left(step.budget, outcome),
+            "-" if record.action == "shadow" else _left(step.budget, outcome),
             str(step.pressure.total),
             label,
         ),
         notes=tuple(note for note in (record.decision.rationale, _trouble(record)) if note),
-        alarm=label != "ok",
+        alarm=label not in ("ok", "shadow"),
     )
+
+
+def _cost(outcome: Outcome) -> str:
+    """What a call cost; a star marks the worst case, a question mark what is not known."""
+    known = format_dollars(outcome.cost_nano) if outcome.cost_known else "?"
+    return known + ("*" if outcome.worst_case else "")
 
 
 def _tokens(outcome: Outcome) -> str:
@@ -160,6 +166,8 @@ def _label(record: Record) -> str:
         return {"stop": "stopped", "refused": "refused"}.get(record.action, "unknown")
     if outcome.error:
         return "error"
+    if record.action == "shadow":
+        return "shadow"
     return "ok" if outcome.accepted else "rejected"
 
 
@@ -169,6 +177,8 @@ def _trouble(record: Record) -> str:
     outcome = record.outcome
     if record.action == "refused":
         told.append("No hold could be taken, so no call was made and nothing was spent.")
+    if record.action == "shadow":
+        told.append(_shadow(outcome))
     if outcome is not None and outcome.error:
         told.append(f"The call ended in {outcome.error}.")
     if outcome is not None and outcome.defects:
@@ -178,6 +188,12 @@ def _trouble(record: Record) -> str:
     if record.step.pressure.total:
         told.append(f"Pressure: {_parts(record.step.pressure)}.")
     return " ".join(told)
+
+
+def _shadow(outcome: Outcome | None) -> str:
+    model = "another model" if outcome is None else outcome.arm or outcome.served_by or "an unknown model"
+    paid = "an unknown price" if outcome is None or not outcome.cost_known else format_dollars(outcome.cost_nano)
+    return f"Shadow: {model} made the call for {paid}; nobody followed this decision, which saw logged state only."
 
 
 def _parts(pressure: Pressure) -> str:
@@ -213,7 +229,8 @@ def _summary(sums: EpisodeTotals, end: EpisodeEnd | None) -> tuple[tuple[str, st
     return (
         ("calls", f"{sums.calls} in {sums.steps} steps{trouble}" if sums.steps else ""),
         ("tokens", f"{sums.input_tokens} in, {sums.output_tokens} out" if sums.steps else ""),
-        ("spent", f"{format_dollars(sums.spent_nano)}{limit}{_made_of(sums)}"),
+        ("spent", f"{format_dollars(sums.spent_nano)}{limit}{_made_of(sums)}" if sums.steps or sums.spent_nano else ""),
+        ("metered", "" if sums.metered is None else _metered(sums.metered)),
         ("dearest", "" if sums.dearest is None else _dearest(sums.dearest)),
         ("ended", _ended(end)),
     )
@@ -231,6 +248,16 @@ def _dearest(dearest: Dearest) -> str:
     named = f" ({dearest.arm})" if dearest.arm else ""
     saved = f", so {1 - dearest.against_nano / dearest.nano:.0%} saved" if dearest.nano > dearest.against_nano else ""
     return f"{format_dollars(dearest.nano)} with the dearest arm alone{named}{saved}; {dearest.basis}"
+
+
+def _metered(metered: Metered) -> str:
+    unknown = f", {metered.unknown} of them at an unknown price" if metered.unknown else ""
+    told = (
+        f"{metered.calls} not routed{unknown}: {format_dollars(metered.paid_nano)} paid; the arms that would have been "
+    )
+    if metered.would_nano is not None:
+        return f"{told}chosen would have cost {format_dollars(metered.would_nano)} with the same tokens"
+    return f"{told}chosen were expected to cost {format_dollars(metered.expected_nano)}"
 
 
 def _ended(end: EpisodeEnd | None) -> str:
@@ -279,7 +306,8 @@ def _outcome(record: Record) -> str:
     if outcome is None:
         return _label(record)
     sure = "" if outcome.confidence is None else f", confidence {outcome.confidence:.3f}"
-    booked = f"{format_dollars(outcome.cost_nano)} booked, {format_dollars(record.decision.cost_nano)} expected"
+    word = "paid" if record.action == "shadow" else "booked"
+    booked = f"{_cost(outcome)} {word}, {format_dollars(record.decision.cost_nano)} expected"
     told = _trouble(record)
     return f"{_label(record)}, {booked}, {_tokens(outcome)} tokens, {outcome.latency_ms:.0f} ms{sure}" + (
         f". {told}" if told else ""
@@ -311,6 +339,17 @@ def _totals_json(sums: EpisodeTotals) -> dict[str, object]:
             "against_usd": as_dollars(dearest.against_nano),
             "basis": dearest.basis,
         },
+        "metered": None if sums.metered is None else _metered_json(sums.metered),
+    }
+
+
+def _metered_json(metered: Metered) -> dict[str, object]:
+    return {
+        "calls": metered.calls,
+        "paid_usd": as_dollars(metered.paid_nano),
+        "expected_usd": as_dollars(metered.expected_nano),
+        "would_usd": as_dollars(metered.would_nano),
+        "unknown": metered.unknown,
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from langroute.money import format_dollars
 from langroute.records import ActionTaken, Arm, Record
-from langroute.replay import ALWAYS_LARGE, replay_episode
+from langroute.replay import ALWAYS_LARGE, replay_episode, would_cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +26,33 @@ class Dearest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metered:
+    """Sums over the calls of an app that is not routed; no budget paid for them.
+
+    Attributes:
+        calls: how many.
+        paid_nano: nano-dollars they cost, as far as that is known.
+        expected_nano: nano-dollars the shadow decisions expected of the arms that would have been chosen.
+        would_nano: nano-dollars those arms would have cost with the tokens that were used, over the calls of known
+            cost; None where the pool is not known.
+        unknown: calls whose price or usage is not known.
+    """
+
+    calls: int
+    paid_nano: int
+    expected_nano: int
+    would_nano: int | None
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpisodeTotals:
     """Sums over the records of one episode.
 
     Attributes:
         episode: its id.
-        steps: steps that were decided.
-        calls: calls that were made.
+        steps: steps that were decided; shadow decisions are none.
+        calls: routed calls that were made.
         rejected: calls whose answer was not passed on, without an error.
         failed: calls that ended in an error.
         stopped: decisions to make no call.
@@ -45,6 +65,7 @@ class EpisodeTotals:
         output_tokens: output tokens reported.
         limit_nano: the dollar limit of the scope the last step was decided in; None when unlimited.
         dearest: what the dearest arm alone would have cost; None when no call was made.
+        metered: calls that were only metered, with what would have been chosen; None without any.
     """
 
     episode: str
@@ -62,6 +83,7 @@ class EpisodeTotals:
     output_tokens: int
     limit_nano: int | None
     dearest: Dearest | None
+    metered: Metered | None = None
 
     @property
     def spent_nano(self) -> int:
@@ -77,11 +99,12 @@ def totals(records: Sequence[Record], arms: Sequence[Arm] = (), actions: Sequenc
         arms: its pool; with it the dearest arm is priced on the tokens that were used.
         actions: what happened beside its calls; there is at least one record or action.
     """
-    called = [(record, record.outcome) for record in records if record.outcome is not None]
+    routed = [record for record in records if record.action != "shadow"]
+    called = [(record, record.outcome) for record in routed if record.outcome is not None]
     usages = [outcome.usage for _, outcome in called if outcome.usage is not None]
     return EpisodeTotals(
         episode=records[0].step.episode if records else actions[0].episode,
-        steps=len({record.step.call_index for record in records}),
+        steps=len({record.step.call_index for record in routed}),
         calls=len(called),
         rejected=sum(not outcome.accepted and not outcome.error for _, outcome in called),
         failed=sum(bool(outcome.error) for _, outcome in called),
@@ -95,6 +118,22 @@ def totals(records: Sequence[Record], arms: Sequence[Arm] = (), actions: Sequenc
         output_tokens=sum(usage.output_tokens for usage in usages),
         limit_nano=records[-1].step.budget.limit_nano if records else None,
         dearest=_dearest([record for record, _ in called], arms),
+        metered=_metered([record for record in records if record.action == "shadow"], arms),
+    )
+
+
+def _metered(shadows: Sequence[Record], arms: Sequence[Arm]) -> Metered | None:
+    if not shadows:
+        return None
+    outcomes = [record.outcome for record in shadows if record.outcome is not None]
+    pool = {arm.name: arm for arm in arms}
+    would = [would_cost(record, pool[record.decision.arm]) for record in shadows if record.decision.arm in pool]
+    return Metered(
+        calls=len(shadows),
+        paid_nano=sum(outcome.cost_nano for outcome in outcomes),
+        expected_nano=sum(record.decision.cost_nano for record in shadows),
+        would_nano=sum(would) if arms else None,
+        unknown=sum(not outcome.cost_known for outcome in outcomes),
     )
 
 

@@ -10,12 +10,19 @@ from langchain_core.runnables import RunnableLambda
 from langgraph.graph import END, START, MessagesState, StateGraph
 
 from langroute import RoutedChatModel, StepRouter, route_graph
-from langroute.testing import DoorCall
+from langroute.integrations.callbacks import RoutingCallbackHandler
+from langroute.integrations.middleware import RoutingMiddleware
+from langroute.integrations.node import routed_node
+from langroute.testing import DoorCall, ScriptedModel
 
 
 def prepared(router: StepRouter, call: DoorCall) -> Any:
     """A routed chat model with what the call brings bound to it."""
-    model: Any = call.model or RoutedChatModel(router)
+    return bound(call.model or RoutedChatModel(router), call)
+
+
+def bound(model: Any, call: DoorCall) -> Any:
+    """A chat model with what the call brings bound to it."""
     if call.schema is not None:
         return model.with_structured_output(call.schema)
     return model.bind_tools(call.tools) if call.tools else model
@@ -84,6 +91,60 @@ class GraphDoor:
         return route_graph(builder.add_edge(START, "answer").add_edge("answer", END), router).compile()
 
 
+class NodeDoor(GraphDoor):
+    """A node of a plain StateGraph with a decorator, which hands it its model."""
+
+    name = "a node with routed_node"
+    lacks: Mapping[str, str] = {}
+
+    def graph(self, router: StepRouter, call: DoorCall) -> Any:
+        """A graph of one node, sync and async; its model is the injected one, or the application's."""
+
+        @routed_node(router)
+        def answer(state: Answered, model: Any) -> Any:
+            return updated(bound(call.model or model, call).invoke(state["messages"]))
+
+        @routed_node(router)
+        async def aanswer(state: Answered, model: Any) -> Any:
+            return updated(await bound(call.model or model, call).ainvoke(state["messages"]))
+
+        builder = StateGraph(Answered).add_node("answer", RunnableLambda(answer, aanswer))
+        return builder.add_edge(START, "answer").add_edge("answer", END).compile()
+
+
+class MeteringDoor:
+    """The dearest model of the pool, called by an app that knows nothing of langroute, under the callback handler."""
+
+    name = "RoutingCallbackHandler"
+    lacks: Mapping[str, str] = {
+        "decides": "it only watches which model the app calls",
+        "holds": "it only watches",
+        "books": "metered calls take nothing from a budget",
+    }
+
+    def run(self, router: StepRouter, call: DoorCall) -> Any:
+        return self.model(router, call).invoke(call.messages, self.metered(router, call))
+
+    async def arun(self, router: StepRouter, call: DoorCall) -> Any:
+        return await self.model(router, call).ainvoke(call.messages, self.metered(router, call))
+
+    def stream(self, router: StepRouter, call: DoorCall) -> Iterator[Any]:
+        return self.model(router, call).stream(call.messages, self.metered(router, call))  # type: ignore[no-any-return]
+
+    def astream(self, router: StepRouter, call: DoorCall) -> AsyncIterator[Any]:
+        return self.model(router, call).astream(call.messages, self.metered(router, call))  # type: ignore[no-any-return]
+
+    def model(self, router: StepRouter, call: DoorCall) -> Any:
+        """The app's own model."""
+        pool: Any = router.pool
+        return bound(call.model or pool.model(pool.dearest.name), call)
+
+    def metered(self, router: StepRouter, call: DoorCall) -> Any:
+        """The config with the handler beside the user's callbacks."""
+        callbacks: Any = call.config.get("callbacks") or []
+        return {**call.config, "callbacks": [*callbacks, RoutingCallbackHandler(router)]}
+
+
 class AgentDoor:
     """An agent of LangChain's whose model is a RoutedChatModel."""
 
@@ -117,6 +178,18 @@ class AgentDoor:
     def answer(self, state: Any, call: DoorCall) -> Any:
         """What the agent came to."""
         return state["messages"][-1] if call.schema is None else state["structured_response"]
+
+
+class MiddlewareDoor(AgentDoor):
+    """An agent of LangChain's with RoutingMiddleware, whose own model is any chat model."""
+
+    name = "create_agent with RoutingMiddleware"
+
+    def agent(self, router: StepRouter, call: DoorCall) -> Any:
+        """An agent with the call's tools and schema; its own model answers nothing."""
+        wanted: Any = {} if call.schema is None else {"response_format": ToolStrategy(call.schema)}
+        model = call.model or ScriptedModel([], model_name="the agent's own")
+        return create_agent(model, list(call.tools), middleware=[RoutingMiddleware(router)], **wanted)
 
 
 def updated(answer: Any) -> dict[str, Any]:

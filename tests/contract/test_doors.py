@@ -4,9 +4,16 @@ import pytest
 
 from langroute.testing.door import Door
 from langroute.testing.door_contract import DOOR_CHECKS
-from tests.contract.doors import AgentDoor, ChatModelDoor, GraphDoor
+from tests.contract.doors import AgentDoor, ChatModelDoor, GraphDoor, MeteringDoor, MiddlewareDoor, NodeDoor
 
-DOORS: dict[str, Door] = {"chat model": ChatModelDoor(), "graph": GraphDoor(), "agent": AgentDoor()}
+DOORS: dict[str, Door] = {
+    "chat model": ChatModelDoor(),
+    "graph": GraphDoor(),
+    "node": NodeDoor(),
+    "agent": AgentDoor(),
+    "middleware": MiddlewareDoor(),
+    "callbacks": MeteringDoor(),
+}
 
 
 @pytest.mark.parametrize("door", DOORS)

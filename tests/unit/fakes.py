@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Seque
 from dataclasses import dataclass
 from typing import Any
 
+from langroute.acts import Ask
 from langroute.books import Balance
 from langroute.budget import Budget
 from langroute.drivers import arun, astream, run, stream
@@ -13,6 +14,7 @@ from langroute.errors import EpisodeNotFound, JournalUnavailable
 from langroute.flow import Act, Call, Journey, Reply, journey
 from langroute.ledgers import MemoryLedger
 from langroute.money import Price
+from langroute.questions import Question
 from langroute.records import ActionTaken, Arm, BudgetView, EpisodeEnd, PoolSnapshot, Record, Step, Usage
 from langroute.router import StepRouter
 from langroute.testing.clock import FakeClock
@@ -103,6 +105,8 @@ class ScriptedCaller:
         self.script = list(script)
         self.calls: list[Call] = []
         self.closed = 0
+        self.asked: list[Question] = []
+        self.answers: list[object] = []
         self._reply = Reply()
 
     @property
@@ -143,6 +147,13 @@ class ScriptedCaller:
     def pieces(self, value: Any) -> Iterator[Any]:
         if value is not None:
             yield value
+
+    def ask(self, act: Ask) -> object:
+        self.asked.append(act.question)
+        answer = self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     def _next(self, act: Call) -> Line:
         self.calls.append(act)
@@ -262,13 +273,16 @@ class Bench:
         self.router = StepRouter(Pool(tuple(arms)), budget=budget, **options)
         self.desk = CountingDesk(self.router)
 
-    def journey(self, *, gate: bool = True, **step: Any) -> Journey:
-        """The journey of one step in episode ``e``."""
+    def journey(
+        self, *, gate: bool = True, place: RunPlace | None = None, shorter: dict[str, Any] | None = None, **step: Any
+    ) -> Journey:
+        """The journey of one step in episode ``e``; ``shorter`` is what changes when its prompt is made shorter."""
 
         def observe(episode: str, call_index: int, /, *, compress: bool = False) -> Step:
-            return a_step(**{"episode": episode, "call_index": call_index, "needs_tools": True, **step})
+            seen = {"episode": episode, "call_index": call_index, "needs_tools": True, **step}
+            return a_step(**{**seen, **(shorter or {} if compress else {})})
 
-        return journey(self.router, RunPlace(explicit="e"), observe, gate=gate)
+        return journey(self.router, place or RunPlace(explicit="e"), observe, gate=gate)
 
     def run(self, caller: ScriptedCaller, **step: Any) -> Any:
         return run(self.journey(**step), self.desk, caller)
