@@ -24,7 +24,7 @@ from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import CachePolicy, Command, RetryPolicy, Send, StreamWriter, interrupt
 
-from langroute import ConfigError, RoutedChatModel, RouterConfig, node_kinds, route_graph
+from langroute import Budget, ConfigError, RoutedChatModel, RouterConfig, node_kinds, route_graph
 from langroute.actions import Actions
 from langroute.integrations.node import routed_node, shared_model
 from langroute.integrations.scope import find_episode
@@ -686,7 +686,7 @@ def test_no_episode_is_said_so() -> None:
 
 def thrifty() -> House:
     """A house whose governor leaves out every node it may, once anything was spent."""
-    return House(config=RouterConfig(actions=Actions(skip_below=1.0)))
+    return House(config=RouterConfig(budget=Budget(total_dollars=1.0), actions=Actions(skip_below=1.0)))
 
 
 def skipped(house: House) -> list[tuple[str, bool]]:
