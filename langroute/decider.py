@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from langroute.actions import Actions
 from langroute.checks import check_within
-from langroute.deliberation import Deliberation, closing_step, lowered, too_dear
+from langroute.closing import closing_reason, closing_step, may_close
+from langroute.deliberation import Deliberation, lowered, too_dear
 from langroute.entry import EntryRule
 from langroute.protocols import Estimator, Governor, RoutingPolicy
-from langroute.records import Arm, Kind, Measure, Ruling, Step
+from langroute.records import Arm, Estimate, Kind, Measure, Ruling, Step
 from langroute.tiers import Tier, tiered
 
 
@@ -21,6 +23,7 @@ class Decider:
         policy: the rule of choice.
         tiers: what lies over the governor's mask, by kind.
         entries: the entry rules, whose tiers do so too.
+        actions: what may be done beside choosing an arm.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class Decider:
         policy: RoutingPolicy,
         tiers: Mapping[Kind, Tier],
         entries: Sequence[EntryRule],
+        actions: Actions,
     ) -> None:
         self._arms = tuple(arms)
         self._by_name = {arm.name: arm for arm in arms}
@@ -40,6 +44,7 @@ class Decider:
         self._policy = policy
         self._tiers = tiers
         self._entries = entries
+        self._actions = actions
 
     def deliberate(self, step: Step) -> Deliberation:
         """The decision with the estimates and the ruling it was based on, and what was done beside it.
@@ -60,7 +65,7 @@ class Decider:
     def _weigh(self, step: Step) -> Deliberation:
         estimates = self._estimator.estimate(step, self._arms)
         ruled = self._governor.rule(step, self._arms, estimates)
-        ruling = self._tiered(ruled, step)
+        ruling = self._closing(self._tiered(ruled, step), step, estimates)
         decision = self._policy.choose(step, estimates, ruling)
         check_within(decision, ruling)
         thought = Deliberation(step=step, estimates=estimates, ruling=ruling, decision=decision)
@@ -69,6 +74,13 @@ class Decider:
 
     def _tiered(self, ruling: Ruling, step: Step) -> Ruling:
         return tiered(ruling, step, self._arms, tiers=self._tiers, entries=self._entries)
+
+    def _closing(self, ruling: Ruling, step: Step, estimates: Sequence[Estimate]) -> Ruling:
+        if not (self._actions.finish and may_close(step)):
+            return ruling
+        room = self._actions.closing_output_tokens
+        reason = closing_reason(step, self._arms, ruling.permits, estimates, output_tokens=room)
+        return replace(ruling, closing=reason) if reason else ruling
 
     def _measures(self, thought: Deliberation, ruled: Ruling) -> tuple[Measure, ...]:
         """What was done about the chosen arm: a lower limit, a lower tier."""

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from langroute.books import Balance, Resource
 from langroute.errors import BudgetExceeded, LangrouteError, NoArmAvailable, StepNotWorthwhile
-from langroute.governor import left_for_closing
 from langroute.money import dollars, format_dollars
 from langroute.permits import usual_limit
 from langroute.quick import quick
@@ -45,26 +44,9 @@ def view_of(balance: Balance, step: Step, *, max_seconds: float | None, now: flo
     )
 
 
-CLOSING_TOKENS = 256
-"""Input tokens that the instruction of a last call adds at most: its bytes, and what a message costs besides."""
-
-
 def pinned_step(step: Step, arm: str | None) -> Step:
     """The step pinned to the arm of its episode, where nothing nearer to the call pins it already."""
     return step if arm is None or step.pinned is not None else replace(step, pinned=arm)
-
-
-def closing_step(step: Step) -> Step:
-    """The step as the last call of its episode: without tools, on the reserve for the final synthesis too."""
-    return replace(
-        step,
-        closing=True,
-        needs_tools=False,
-        purpose="final_synthesis" if step.purpose == "general" else step.purpose,
-        budget=replace(step.budget, available_nano=left_for_closing(step)),
-        input_bound=step.input_bound + CLOSING_TOKENS,
-        arm_bounds=tuple((arm, bound + CLOSING_TOKENS) for arm, bound in step.arm_bounds),
-    )
 
 
 def lowered(thought: Deliberation, arm: Arm) -> tuple[Measure, ...]:

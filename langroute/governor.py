@@ -6,7 +6,7 @@ from langroute.actions import Actions
 from langroute.errors import ConfigError
 from langroute.money import float_dollars, format_dollars, limit_nano
 from langroute.permits import permit
-from langroute.records import Arm, Estimate, Permit, Ruling, Step
+from langroute.records import Arm, Estimate, Ruling, Step
 
 _MOST_SQUEEZE = 4.0
 
@@ -53,7 +53,6 @@ class BudgetGovernor:
             reason=self._reason(spread, squeeze, why),
             calm_price=calm,
             stop_price=None if worth is None else 1.0 / worth,
-            closing=self._closing(step, arms, permits, estimates) if self.actions.finish else "",
             compress=self._compress(step, costs),
             ask_nano=self._ask_nano,
             reservation_nano=step.budget.limit_nano if step.alone else None,
@@ -70,31 +69,6 @@ class BudgetGovernor:
             reason = f"{self.thrift * squeeze:.3g} more success may cost at most {format_dollars(spread)} here"
         return f"{reason}, {squeeze:.1f} times the usual share because {why}" if squeeze > 1 else reason
 
-    def _closing(
-        self, step: Step, arms: Sequence[Arm], permits: Sequence[Permit], estimates: Sequence[Estimate]
-    ) -> str:
-        """Why this has to be the last call of a loop; empty when what is left carries another round."""
-        left = left_for_closing(step)
-        if step.closing or not (step.loops and step.needs_tools) or left is None or not _short_of_money(permits):
-            return ""
-        able = [place for place, seen in enumerate(permits) if seen.allowed]
-        if not able:
-            return "no call with tools fits into what is left"
-        cheapest = min(able, key=lambda place: estimates[place].cost_nano)
-        # The next round's prompt has grown by what this one adds: about as much as each call has added so far.
-        grown = step.bound_for(arms[cheapest]) + step.bound_for(arms[cheapest]) // (step.call_index + 1)
-        needed = min(
-            arms[place].price.worst_cost(input_tokens=grown, output_tokens=self.actions.closing_output_tokens)
-            for place in able
-        )
-        after = left - estimates[cheapest].cost_nano
-        if after >= needed:
-            return ""
-        return (
-            f"after this call {format_dollars(max(0, after))} would be left, and the next may need "
-            f"{format_dollars(needed)}"
-        )
-
     def _compress(self, step: Step, costs: Sequence[int]) -> str:
         """Why the prompt should be made shorter before the call; empty when it should not."""
         at, share = self.actions.compress_at, self.actions.compress_cost_share
@@ -104,22 +78,6 @@ class BudgetGovernor:
         if share is not None and left and step.call_index and cheapest > share * left:
             return f"even by the cheapest arm the call is expected to cost {cheapest / left:.0%} of what is left"
         return ""
-
-
-def left_for_closing(step: Step) -> int | None:
-    """Nano-dollars that a last call of this episode may set aside; None when unlimited."""
-    view = step.budget
-    if view.available_nano is None or view.limit_nano is None or step.purpose != "general":
-        return view.available_nano
-    kept = dict(view.reserves)
-    own = kept.pop("final_synthesis", 0)
-    unspent = view.limit_nano - view.spent_nano - view.held_nano - sum(kept.values())
-    return max(0, min(view.available_nano + own, unspent))
-
-
-def _short_of_money(permits: Sequence[Permit]) -> bool:
-    """Whether money is what decides here: something may be called, or dollars alone are what lacks."""
-    return any(seen.allowed or seen.short_of == "dollars" for seen in permits)
 
 
 def _squeeze(step: Step, planned_calls: int | None) -> tuple[float, str]:

@@ -378,6 +378,7 @@ def _decider(router: StepRouter) -> Decider:
         policy=router.policy,
         tiers=config.tiers,
         entries=config.entries,
+        actions=config.actions,
     )
 
 

@@ -13,12 +13,14 @@ from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import ValidationError
 
 from langroute.acts import Ask, Call, Reply
 from langroute.errors import ConfigError
 from langroute.integrations.bindings import BoundModels
 from langroute.integrations.meter import CallMeter
+from langroute.integrations.place import can_resume
 from langroute.integrations.request import ModelCall, StepReader, form_defects
 from langroute.pool import ModelPool
 from langroute.records import Step
@@ -230,17 +232,20 @@ def shortened(messages: Sequence[BaseMessage], edits: Sequence[Edit]) -> list[Ba
 
 
 def interrupted(act: Ask) -> object:
-    """What a graph is resumed with, after it was interrupted with a question."""
+    """What a graph is resumed with, after it was interrupted with a question.
+
+    Raises:
+        ConfigError: the call stands outside a graph, or in one that could never be resumed.
+    """
     from langgraph.types import interrupt  # noqa: PLC0415 - plain LangChain needs no LangGraph until somebody asks
 
-    try:
-        return interrupt(act.question.payload())
-    except (RuntimeError, KeyError) as error:
+    if not can_resume(var_child_runnable_config.get()):
         raise ConfigError(
             "a person is to be asked, but the call stands outside a graph or in one without a checkpointer; compile "
             "the graph with one, or give StepRouter(ask=...) a function that asks",
             field="actions.ask_above_dollars",
-        ) from error
+        )
+    return interrupt(act.question.payload())
 
 
 def _joined(callbacks: Callbacks, meter: CallMeter) -> Callbacks:

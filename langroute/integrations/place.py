@@ -128,6 +128,11 @@ def run_place(config: RunnableConfig) -> RunPlace:
     )
 
 
+def can_resume(config: RunnableConfig | None) -> bool:
+    """Whether the run that a call stands in is kept, so that it can be interrupted and taken up again."""
+    return bool(config) and ((config or {}).get("configurable") or {}).get(_CHECKPOINTER) is not None
+
+
 def _resumes(metadata: Mapping[str, Any], configurable: Mapping[str, Any], config: RunnableConfig) -> bool:
     """Whether the run goes on with an earlier turn.
 

@@ -31,7 +31,7 @@ def _planner(house: House, *, calls: int = 1, saver: Any = None, **node: Any) ->
 
     builder = StateGraph(MessagesState).add_node("plan", plan, **node)
     builder.add_edge(START, "plan").add_edge("plan", END)
-    return route_graph(builder, house.router).compile(checkpointer=saver or InMemorySaver())
+    return route_graph(builder, house.router).compile(checkpointer=InMemorySaver() if saver is None else saver)
 
 
 def _thread(name: str) -> Any:
@@ -122,9 +122,16 @@ def test_a_retried_node_does_not_ask_twice() -> None:
 def test_asking_without_a_checkpointer_says_what_to_do() -> None:
     """Nobody could ever answer, so the error names the setting and the two ways out."""
     house = House(config=ASKING)
-    with pytest.raises(ConfigError, match=r"StepRouter\(ask=") as caught:
-        house.llm.invoke("plan this", {"metadata": {"langroute_kind": "control"}})
-    assert caught.value.field == "actions.ask_above_dollars"
+    config: Any = {"metadata": {"langroute_kind": "control"}}
+    bare, agent = _planner(house, saver=False), create_agent(house.llm, [])
+    for call in (
+        lambda: house.llm.invoke("plan this", config),
+        lambda: bare.invoke(HELLO),
+        lambda: agent.invoke(HELLO, config),
+    ):
+        with pytest.raises(ConfigError, match=r"StepRouter\(ask=") as caught:
+            call()
+        assert caught.value.field == "actions.ask_above_dollars"
 
 
 # -- finishing -----------------------------------------------------------------------------------------------------

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from langroute.actions import Actions
 from langroute.books import Amount, Balance, Limits
+from langroute.closing import CLOSING_TOKENS, closing_step, left_for_closing
 from langroute.config import RouterConfig
-from langroute.deliberation import CLOSING_TOKENS, Deliberation, closing_step, could_wait, refusal, view_of
+from langroute.deliberation import Deliberation, could_wait, refusal, view_of
 from langroute.errors import ConfigError, NoArmAvailable, StepNotWorthwhile
-from langroute.governor import left_for_closing, pace
+from langroute.governor import pace
 from langroute.records import BudgetView, Pressure, Step
 from langroute.router import StepRouter
 
@@ -162,6 +163,16 @@ def test_a_loop_that_nothing_fits_for_still_closes_on_its_reserve() -> None:
     assert told.step.closing
     assert told.decision.arm is not None
     assert "no call with tools fits" in told.measures[0].reason
+
+
+def test_a_minimum_tier_counts_when_a_loop_is_to_be_closed() -> None:
+    """The cheap arm may not be taken, so that its next round would be affordable keeps no loop going."""
+    step = _loop(budget=view(limit=_room(2)))
+    assert not thought(step).step.closing
+    floor = RouterConfig(tiers={"execution": {"minimum": "large"}})
+    told = StepRouter(Pool(TWO), config=floor).deliberate(step)
+    assert told.ruling.closing or told.step.closing
+    assert told.decision.arm in (None, "large")
 
 
 def test_a_loop_short_of_more_than_money_is_not_closed() -> None:

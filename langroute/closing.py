@@ -1,0 +1,79 @@
+"""The last call of an agent's loop: when it is due, and what it looks like.
+
+An agent's loop ends when the model calls no tool, so it cannot know its last call beforehand. Here it is made known: a
+call after which no other round could be paid for loses its tools, is told to answer now, and may use the reserve for
+the final synthesis.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from langroute.money import format_dollars
+from langroute.records import Arm, Estimate, Permit, Step
+
+CLOSING_TOKENS = 256
+"""Input tokens that the instruction of a last call adds at most: its bytes, and what a message costs besides."""
+
+
+def may_close(step: Step) -> bool:
+    """Whether a step is a round of a loop that tools keep alive."""
+    return step.loops and step.needs_tools and not step.closing
+
+
+def closing_step(step: Step) -> Step:
+    """The step as the last call of its episode: without tools, on the reserve for the final synthesis too."""
+    return replace(
+        step,
+        closing=True,
+        needs_tools=False,
+        purpose="final_synthesis" if step.purpose == "general" else step.purpose,
+        budget=replace(step.budget, available_nano=left_for_closing(step)),
+        input_bound=step.input_bound + CLOSING_TOKENS,
+        arm_bounds=tuple((arm, bound + CLOSING_TOKENS) for arm, bound in step.arm_bounds),
+    )
+
+
+def closing_reason(
+    step: Step, arms: Sequence[Arm], permits: Sequence[Permit], estimates: Sequence[Estimate], *, output_tokens: int
+) -> str:
+    """Why this has to be the last call of a loop; empty when what is left carries another round.
+
+    Args:
+        step: the step.
+        arms: the pool.
+        permits: which arms may be called, one per arm.
+        estimates: what they are expected to cost, one per arm.
+        output_tokens: output tokens that a last call should have room for.
+    """
+    left = left_for_closing(step)
+    if not may_close(step) or left is None or not _short_of_money(permits):
+        return ""
+    able = [place for place, seen in enumerate(permits) if seen.allowed]
+    if not able:
+        return "no call with tools fits into what is left"
+    cheapest = min(able, key=lambda place: estimates[place].cost_nano)
+    # The next round's prompt has grown by what this one adds: about as much as each call has added so far.
+    grown = step.bound_for(arms[cheapest]) + step.bound_for(arms[cheapest]) // (step.call_index + 1)
+    needed = min(arms[place].price.worst_cost(input_tokens=grown, output_tokens=output_tokens) for place in able)
+    after = left - estimates[cheapest].cost_nano
+    if after >= needed:
+        return ""
+    return (
+        f"after this call {format_dollars(max(0, after))} would be left, and the next may need {format_dollars(needed)}"
+    )
+
+
+def left_for_closing(step: Step) -> int | None:
+    """Nano-dollars that a last call of this episode may set aside; None when unlimited."""
+    view = step.budget
+    if view.available_nano is None or view.limit_nano is None or step.purpose != "general":
+        return view.available_nano
+    kept = dict(view.reserves)
+    own = kept.pop("final_synthesis", 0)
+    unspent = view.limit_nano - view.spent_nano - view.held_nano - sum(kept.values())
+    return max(0, min(view.available_nano + own, unspent))
+
+
+def _short_of_money(permits: Sequence[Permit]) -> bool:
+    """Whether money is what decides here: something may be called, or dollars alone are what lacks."""
+    return any(seen.allowed or seen.short_of == "dollars" for seen in permits)
