@@ -177,7 +177,9 @@ class RoutingCallbackHandler(BaseCallbackHandler):
     def _decided(self, call: ModelCall, run: str) -> Record:
         """What the router would have decided, from what is logged."""
         around, now, unique = current_episode(), self._router.clock.now(), self._router.new_id()
-        name = self._episodes.name(run_place(call.config), run=run, unique=unique) if around is None else around.id
+        name = (
+            self._episodes.name(run_place(call.config), run=run, unique=unique, at=now) if around is None else around.id
+        )
         step = self._reader.read(call, episode=name, call_index=self._episodes.begin(name, at=now))
         step = pinned_step(step, None if around is None else around.arm)
         thought = self._router.deliberate(self._episodes.with_budget(step, at=now))

@@ -84,17 +84,18 @@ class MeteredEpisodes:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._runs: OrderedDict[Hashable, tuple[object, str]] = OrderedDict()
-        self._turns: OrderedDict[str, str] = OrderedDict()
+        self._turns: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._shadows: OrderedDict[str, _Shadow] = OrderedDict()
         self._lock = Lock()
 
-    def name(self, place: RunPlace, *, run: str, unique: str) -> str:
+    def name(self, place: RunPlace, *, run: str, unique: str, at: float) -> str:
         """The id of a call's episode.
 
         Args:
             place: where the call stands.
             run: id of the outermost run, for where the host has no identity of its own.
             unique: what makes a new id.
+            at: epoch seconds of the call.
         """
         if place.explicit:
             return place.explicit
@@ -105,17 +106,18 @@ class MeteredEpisodes:
             known = self._runs.get(key)
             if known is not None and known[0] is place.run:
                 return known[1]
-            name = self._new(place, unique)
+            name = self._new(place, unique, at)
             _keep(self._runs, key, (place.run, name))
             return name
 
-    def _new(self, place: RunPlace, unique: str) -> str:
+    def _new(self, place: RunPlace, unique: str, at: float) -> str:
         if not place.thread:
             return f"run-{unique}"
-        if place.resumed and place.thread in self._turns:
-            return self._turns[place.thread]
+        latest = self._turns.get(place.thread)
+        if latest is not None and place.goes_on(latest[1]):
+            return latest[0]
         turn = turn_id(place.thread, unique)
-        _keep(self._turns, place.thread, turn)
+        _keep(self._turns, place.thread, (turn, at))
         return turn
 
     def begin(self, episode: str, *, at: float) -> int:

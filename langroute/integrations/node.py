@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, closing, contextmanager
 from threading import Lock
 from typing import Any, TypeVar, cast
@@ -109,6 +109,11 @@ def _check(function: object) -> None:
         raise ConfigError("is decorated with routed_node already", field="function")
 
 
+def _may_stand_among(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    """Whether the model may be one of the positional arguments."""
+    return _MODEL in parameters and parameters[_MODEL].kind is not inspect.Parameter.KEYWORD_ONLY
+
+
 class _RoutedFunction:
     """Runs a function as a routed node."""
 
@@ -118,8 +123,9 @@ class _RoutedFunction:
         self._function = terms.function
         self._signature = inspect.signature(terms.function)
         names = list(self._signature.parameters)
-        self._place = names.index(_MODEL) if _MODEL in names else None
-        self._model = None if self._place is None else shared_model(router)
+        self._takes = _MODEL in names
+        self._place = names.index(_MODEL) if _may_stand_among(self._signature.parameters) else None
+        self._model = shared_model(router) if self._takes else None
 
     def wrapped(self) -> Callable[..., Any]:
         """A function of the same nature whose signature has no ``model``."""
@@ -199,8 +205,8 @@ class _RoutedFunction:
 
     def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call the function, with the model where it wants one and nobody gave it another."""
-        if self._place is not None and _MODEL not in kwargs:
-            if len(args) > self._place:
+        if self._takes and _MODEL not in kwargs:
+            if self._place is not None and len(args) > self._place:
                 args = (*args[: self._place], self._model, *args[self._place :])
             else:
                 kwargs = {**kwargs, _MODEL: self._model}

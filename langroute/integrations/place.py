@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -36,6 +38,7 @@ _AGENTS = ("langchain_create_agent", "deepagents")
 _RESUMING = "__pregel_resuming"
 _SCRATCHPAD = "__pregel_scratchpad"
 _CHECKPOINTER = "__pregel_checkpointer"
+_BETWEEN = "|"  # between a node's name and those of the graph it runs (langgraph.constants.NS_SEP)
 
 
 @quick
@@ -45,6 +48,7 @@ class NodePlace:
 
     Attributes:
         node: its name; empty outside a graph.
+        path: where it stands, as LangGraph writes it: the nodes around it, outermost first, and itself.
         kind: the kind set for it; None when none was.
         kind_reason: how it was found.
         purpose: which reserve the call may open; None when none was set.
@@ -58,6 +62,7 @@ class NodePlace:
     """
 
     node: str = ""
+    path: str = ""
     kind: Kind | None = None
     kind_reason: str = ""
     purpose: Purpose | None = None
@@ -70,8 +75,15 @@ class NodePlace:
     domain: str = ""
 
     def pinned(self, pins: Mapping[str, str]) -> str | None:
-        """The arm that has to make the call: demanded of the call or its node, else by ``pins``, else of the run."""
-        return self.arm or pins.get(self.node) or self.run_arm
+        """The arm that has to make the call: demanded of the call or its node, else by ``pins``, else of the run.
+
+        A pin of a node holds for the agents and graphs that it runs; that of the nearest node counts.
+        """
+        return self.arm or (self._named(pins) if pins else None) or self.run_arm
+
+    def _named(self, pins: Mapping[str, str]) -> str | None:
+        around = [part.partition(":")[0] for part in reversed(self.path.split(_BETWEEN))]
+        return next((pins[node] for node in (self.node, *around) if node in pins), None)
 
 
 def node_place(config: RunnableConfig) -> NodePlace:
@@ -84,6 +96,7 @@ def node_place(config: RunnableConfig) -> NodePlace:
     kind = metadata.get(KIND)
     return NodePlace(
         node=str(metadata.get("langgraph_node", "")),
+        path=str(metadata.get("langgraph_checkpoint_ns") or ""),
         kind=None if kind is None else checked_kind(kind, field=f"metadata.{KIND}"),
         kind_reason=str(metadata.get(KIND_REASON, SET_IN_METADATA)),
         purpose=checked_purpose(metadata.get(PURPOSE), field=f"metadata.{PURPOSE}"),
@@ -117,12 +130,14 @@ def run_place(config: RunnableConfig) -> RunPlace:
     own = str(configurable.get("thread_id") or "")
     thread = str(metadata.get("thread_id") or own)
     nested = bool(own) and own != thread
+    inner = bool(thread) and not nested and not configurable.get(_RESUMING) and _is_inner(metadata)
     control = getattr(configurable.get(_RUNTIME), "control", None)
     return RunPlace(
         explicit=explicit,
         thread=thread,
         run=control,
         resumed=bool(thread) and (nested or _resumes(metadata, configurable, config)),
+        input_time=partial(_input_time, configurable.get(_CHECKPOINTER), thread) if inner else None,
         task=str(metadata.get("langgraph_checkpoint_ns") or ""),
         execution=configurable.get(_SCRATCHPAD),
     )
@@ -154,8 +169,17 @@ def _resumes(metadata: Mapping[str, Any], configurable: Mapping[str, Any], confi
     saver = configurable.get(_CHECKPOINTER)
     if saver is None:
         return False
-    last = _last_input_step(saver, str(metadata.get("thread_id") or ""))
-    return step > base + 2 or first == base + 1 if last is None else last != base
+    input_at = _last_input(saver, str(metadata.get("thread_id") or ""))
+    last = input_at.metadata.get("step") if input_at is not None else None
+    return step > base + 2 or first == base + 1 if not isinstance(last, int) else last != base
+
+
+def _is_inner(metadata: Mapping[str, Any]) -> bool:
+    """Whether a call stands in a graph that a node of another one runs.
+
+    It counts supersteps of its own, and begins anew in a run that goes on: its counts tell nothing of the run.
+    """
+    return _BETWEEN in str(metadata.get("langgraph_checkpoint_ns") or "")
 
 
 def _in_entrypoint(metadata: Mapping[str, Any]) -> bool:
@@ -178,14 +202,19 @@ def _base(configurable: Mapping[str, Any], config: RunnableConfig, step: object)
     return None
 
 
-def _last_input_step(saver: Any, thread: str) -> int | None:
+def _last_input(saver: Any, thread: str) -> Any:
+    """The checkpoint of the thread's newest input."""
     place = {"configurable": {"thread_id": thread, "checkpoint_ns": ""}}
     try:
-        found = next(iter(saver.list(place, filter={"source": "input"}, limit=1)), None)
-    except Exception:  # an async-only or unreachable checkpointer cannot tell
+        return next(iter(saver.list(place, filter={"source": "input"}, limit=1)), None)
+    except Exception:  # none, an async-only or an unreachable checkpointer cannot tell
         return None
-    step = found.metadata.get("step") if found is not None else None
-    return step if isinstance(step, int) else None
+
+
+def _input_time(saver: Any, thread: str) -> float | None:
+    """When the thread's newest input came, as epoch seconds."""
+    found = _last_input(saver, thread)
+    return None if found is None else datetime.fromisoformat(found.checkpoint["ts"]).timestamp()
 
 
 def _graph_attempt(config: RunnableConfig) -> int:

@@ -213,3 +213,28 @@ def test_an_agent_without_an_answer_to_a_tool_call_ends_as_without_routing() -> 
     with pytest.raises(RuntimeError, match="broken tool"):
         ask(agent_of(house, tools=[add]))
     assert current_episode() is None
+
+
+def asking_between(house: House, saver: Any) -> Any:
+    """A plain graph whose nodes run an agent, ask a person, and run an agent again."""
+    agent = agent_of(house)
+    builder = StateGraph(Tasks)
+    builder.add_node("first", lambda state: {"answers": [ask(agent)]})
+    builder.add_node("person", lambda state: {"answers": [interrupt("go on?")]})
+    builder.add_node("last", lambda state: {"answers": [ask(agent)]})
+    builder.add_edge(START, "first").add_edge("first", "person").add_edge("person", "last")
+    return builder.compile(checkpointer=saver)
+
+
+def test_an_agent_that_begins_after_a_resume_is_of_the_turn(tmp_path: Path) -> None:
+    """Its own counts start anew, yet it spends from the turn's budget, also in another process; a new input is new."""
+    saver, store = InMemorySaver(), f"sqlite:///{tmp_path / 'books.db'}"
+    for calls in ([4], [4, 4]):
+        before = adding(store=store)
+        asking_between(before, saver).invoke({"answers": []}, THREAD)
+        before.router.close()
+        after = adding(store=store)
+        asking_between(after, saver).invoke(Command(resume="yes"), THREAD)
+        after.router.flush()
+        assert [len(after.records(episode)) for episode in after.router.journal.episodes()] == calls
+        after.router.close()

@@ -126,6 +126,18 @@ def test_hints_survive() -> None:
     assert second.__name__ == "second"
 
 
+def test_the_model_is_injected_behind_any_number_of_arguments() -> None:
+    """A keyword-only model arrives as one, however many arguments stand before it."""
+    house = House()
+
+    @routed_node(house.router, kind="execution")
+    def join(*texts: str, model: Any) -> str:
+        return f"{len(texts)} {model.invoke(' '.join(texts) or 'x').content}"
+
+    with house.router.episode("e"):
+        assert [join(), join("a"), join("a", "b", "c")] == ["0 small", "1 small", "3 small"]
+
+
 def test_the_function_can_be_called_as_it_is() -> None:
     """Outside any graph it is a function: with the routed model, or with the one a test hands it."""
     house = House()
@@ -346,6 +358,22 @@ def test_the_order_in_which_a_pin_is_found(
         builder.compile().invoke({"item": "x"}, config)
     (record,) = house.records("e")
     assert record.step.pinned == record.decision.arm == names[chosen]
+
+
+@pytest.mark.parametrize(
+    ("pins", "arm"), [({"outer": "large"}, "large"), ({"outer": "large", "inner": "small"}, "small")]
+)
+def test_a_pin_of_a_node_holds_for_the_graphs_that_it_runs(pins: Any, arm: str) -> None:
+    """The config's pin of a node reaches the calls of a graph inside; that of the nearest node counts."""
+    house = House(config=RouterConfig(pins=pins))
+
+    def inner(state: State) -> State:
+        return {"out": [str(house.llm.invoke("x").content)]}
+
+    agent = alone(inner, name="inner").compile()
+    outer = alone(lambda state: agent.invoke({"item": "x"}), name="outer")
+    outer.compile().invoke({"item": "x"})
+    assert house.arms(house.only_episode()) == [arm]
 
 
 def test_pins_are_checked_where_they_are_said() -> None:

@@ -15,26 +15,28 @@ def step(episode: str, **options: object) -> Step:
 def test_one_run_has_one_name_and_names_are_bounded() -> None:
     """A run keeps its name while it is remembered; the ten thousand newest are."""
     book = MeteredEpisodes(Budget())
-    assert book.name(RunPlace(), run="r", unique="1") == book.name(RunPlace(), run="r", unique="2") == "run-1"
+    assert all(book.name(RunPlace(), run="r", unique=unique, at=0.0) == "run-1" for unique in "12")
     for number in range(10_000):
         place = RunPlace(thread=f"t{number}", run=object())
-        book.begin(book.name(place, run="", unique=str(number)), at=0.0)
-    assert book.name(RunPlace(), run="r", unique="3") == "run-3"
+        book.begin(book.name(place, run="", unique=str(number), at=0.0), at=0.0)
+    assert book.name(RunPlace(), run="r", unique="3", at=0.0) == "run-3"
     assert max(len(book._runs), len(book._turns), len(book._shadows)) == 10_000
 
 
 def test_an_identity_that_is_used_again_is_another_run() -> None:
     """Python may give a new object the id of one that is gone: the run is told by the object itself."""
     book, first = MeteredEpisodes(Budget()), object()
-    name = book.name(RunPlace(run=first), run="", unique="1")
+    name = book.name(RunPlace(run=first), run="", unique="1", at=0.0)
     book._runs[id(first)] = (object(), name)
-    assert book.name(RunPlace(run=first), run="", unique="2") == "run-2"
+    assert book.name(RunPlace(run=first), run="", unique="2", at=0.0) == "run-2"
 
 
 def test_a_thread_is_told_from_one_that_looks_like_its_turn() -> None:
     """The turns of a thread and those of one whose name holds the separator never meet, as with routed calls."""
     book = MeteredEpisodes(Budget())
-    names = {book.name(RunPlace(thread=thread, run=object()), run="", unique="1") for thread in ("a", "a#1", "a%231")}
+    names = {
+        book.name(RunPlace(thread=thread, run=object()), run="", unique="1", at=0.0) for thread in ("a", "a#1", "a%231")
+    }
     assert len(names) == 3
 
 
