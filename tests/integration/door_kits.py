@@ -15,7 +15,7 @@ from langchain_core.outputs import LLMResult
 from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import BaseModel
 
-from langroute import Budget, ModelPool, RoutedChatModel, StepRouter, route_graph
+from langroute import Budget, Episode, ModelPool, RoutedChatModel, StepRouter, current_episode, route_graph
 from langroute.integrations.callbacks import RoutingCallbackHandler
 from langroute.integrations.middleware import RoutingMiddleware
 from langroute.integrations.node import routed_node
@@ -93,9 +93,15 @@ class Witness(BaseCallbackHandler):
 
 
 class Door:
-    """How one door puts itself around a program: by default not at all."""
+    """How one door puts itself around a program: by default not at all.
+
+    Attributes:
+        meters: it only watches.
+        surrounds: the functions of the program run inside their episode, also before they call a model.
+    """
 
     meters = False
+    surrounds = False
 
     def model(self, kit: "Kit") -> Any:
         """What a node calls."""
@@ -145,6 +151,8 @@ class ChatModelDoor(Door):
 
 class GraphDoor(Door):
     """The graph went through route_graph."""
+
+    surrounds = True
 
     def graph(self, kit: "Kit", builder: Any) -> Any:
         return route_graph(builder, kit.router)
@@ -229,6 +237,7 @@ class Kit:
         handler: the metering handler.
         is_metered: whether that is in the config of what runs.
         pieces: the tokens that a whole program streamed.
+        around: the episode that each function of the program found around it.
     """
 
     def __init__(self, door: str, way: str, **options: Any) -> None:
@@ -239,6 +248,7 @@ class Kit:
         self.model = self.door.model(self)
         self.witness, self.handler = Witness(), RoutingCallbackHandler(self.router)
         self.pieces: list[AIMessageChunk] = []
+        self.around: list[Episode | None] = []
         self.is_metered = self.door.meters
         self.asynchronous = way.startswith("a")
 
@@ -248,6 +258,7 @@ class Kit:
         """A node's function, sync or async, that answers what the work asks."""
 
         def run(given: Any, *, model: Any = None) -> Any:
+            self.around.append(current_episode())
             going, answer = work(given), None
             while True:
                 try:
@@ -257,6 +268,7 @@ class Kit:
                 answer = self.answer(wanted, model) if isinstance(wanted, Question) else wanted.result()
 
         async def arun(given: Any, *, model: Any = None) -> Any:
+            self.around.append(current_episode())
             going, answer = work(given), None
             while True:
                 try:

@@ -69,6 +69,9 @@ def booked(kit: Kit) -> None:
     records = {record.id: record for episode in kit.records().values() for record in episode}
     runs = {run["langroute_record"]: run["ls_model_name"] for run in kit.witness.began}
     assert runs == {name: f"model-{record.decision.arm}" for name, record in records.items()}
+    if kit.door.surrounds:
+        assert {episode.id for episode in kit.around if episode} == set(kit.records())
+        assert None not in kit.around
     balances = [kit.router.balance(episode) for episode in kit.records()]
     assert sum(balance.spent.nano_usd for balance in balances) == kit.witness.nano_usd > 0
     for balance in balances:
