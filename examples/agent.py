@@ -12,8 +12,7 @@ from typing import Any
 from langchain.agents import create_agent
 from langchain_core.tools import tool
 
-from langroute import Budget, RoutedChatModel, StepRouter
-from langroute.integrations.middleware import RoutingMiddleware
+from langroute import Budget, RoutedChatModel, RoutingMiddleware, StepRouter
 from langroute.lab import agent as lab
 from langroute.lab.calculator import calculate
 from langroute.lab.demo import demo_tasks, lab_pool

@@ -15,8 +15,7 @@ from deepagents import create_deep_agent
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.tools import tool
 
-from langroute import Budget, ModelPool, Price, RoutedChatModel, StepRouter, current_episode
-from langroute.integrations.middleware import RoutingMiddleware
+from langroute import Budget, ModelPool, Price, RoutedChatModel, RoutingMiddleware, StepRouter, current_episode
 from langroute.money import format_dollars
 from langroute.testing import Reply, ScriptedModel
 

@@ -7,8 +7,7 @@ Run it: ``python examples/metering.py``
 
 from rich.console import Console
 
-from langroute import Budget, StepRouter, node_kinds
-from langroute.integrations.callbacks import RoutingCallbackHandler
+from langroute import Budget, RoutingCallbackHandler, StepRouter, node_kinds
 from langroute.lab.demo import CONFIG, demo_tasks, lab_pool
 from langroute.lab.graph import build_graph
 from langroute.lab.pool import lab_models

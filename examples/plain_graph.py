@@ -13,9 +13,7 @@ from typing import TypedDict
 from langchain_core.messages import convert_to_messages
 from langgraph.graph import END, START, StateGraph
 
-from langroute import Budget, RoutedChatModel, StepRouter
-from langroute.integrations.node import routed_node
-from langroute.integrations.scope import find_episode
+from langroute import Budget, RoutedChatModel, StepRouter, find_episode, routed_node
 from langroute.lab import agent
 from langroute.lab.demo import demo_tasks, lab_pool
 from langroute.lab.graph import calculator

@@ -34,7 +34,7 @@ from langroute.protocols import Acceptance, Clock
 from langroute.questions import Ask as AskPerson
 from langroute.questions import Question, answered, asked, read_answer
 from langroute.quick import changed
-from langroute.records import Arm, Measure, Record, Rejection, Step
+from langroute.records import Arm, Measure, Record, Rejection, RoutingDecision, Step
 
 __all__ = ["Act", "Call", "Close", "Journey", "Look", "Pause", "Reply", "StreamClosed", "Take", "journey"]
 
@@ -204,7 +204,12 @@ def _shorter(observe: Observe, episode: Episode, seen: Step, thought: Deliberati
 
 def _is_dear(thought: Deliberation) -> bool:
     asked_from = thought.ruling.ask_nano
-    return asked_from is not None and thought.decision.cost_nano >= asked_from
+    return asked_from is not None and _probable_nano(thought.decision) >= asked_from
+
+
+def _probable_nano(decision: RoutingDecision) -> int:
+    """What a call will probably cost; a lowered output limit bounds what was expected of a usual one."""
+    return min(decision.cost_nano, decision.worst_nano)
 
 
 def _question(record: Record, place: str) -> Question:
@@ -217,7 +222,7 @@ def _question(record: Record, place: str) -> Question:
         node=step.node,
         kind=step.kind,
         arm=str(decision.arm),
-        cost_nano=decision.cost_nano,
+        cost_nano=_probable_nano(decision),
         worst_nano=decision.worst_nano,
         above_nano=record.ruling.ask_nano or 0,
         spent_nano=step.budget.spent_nano,
@@ -260,9 +265,9 @@ def _refused(record: Record) -> list[Rejection]:
     """The arms that a person said no to: all that cost as much as was asked about."""
     least = record.ruling.ask_nano or 0
     return [
-        Rejection(arm=estimate.arm, reason="a person said no to calls this dear", why="person")
-        for estimate in record.estimates
-        if estimate.cost_nano >= least
+        Rejection(arm=seen.arm, reason="a person said no to calls this dear", why="person")
+        for seen in record.decision.alternatives
+        if seen.arm == record.decision.arm or seen.cost_nano >= least
     ]
 
 

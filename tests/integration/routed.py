@@ -17,8 +17,7 @@ class House:
         self.small = ScriptedModel(small or (lambda messages, kwargs: "small"), model_name="s-1")
         self.large = ScriptedModel(large or (lambda messages, kwargs: "large"), model_name="l-1")
         self.pool = ModelPool({"small": self.small, "large": self.large}, prices={"small": SMALL, "large": LARGE})
-        given = options if "config" in options else {"budget": Budget(total_dollars=1.0), **options}
-        self.router = StepRouter(self.pool, **given)
+        self.router = StepRouter(self.pool, **{"budget": Budget(total_dollars=1.0), **options})
         self.llm = RoutedChatModel(self.router)
 
     def arms(self, episode: str) -> list[str | None]:

@@ -157,3 +157,14 @@ def test_errors_of_the_budget_leave_the_file_open(ledger: SqliteLedger) -> None:
         ledger.hold(HoldRequest(id="h", scopes=("episode:a",), amount=Amount(nano_usd=100_001)))
     assert ledger._database._connection is connection
     assert ledger.balance("episode:a").calls == 0
+
+
+def test_the_disk_is_waited_for_every_few_hundred_steps(tmp_path: Path) -> None:
+    """Commits reach the log, which survives the process; the log is carried over, with a sync, only when it is long."""
+    ledger = SqliteLedger(tmp_path / "books.db")
+    ledger.open("episode:1", Limits(), at=0.0)
+    with ledger._database.read() as connection:
+        settings = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+        pages = connection.execute("PRAGMA wal_autocheckpoint").fetchone()[0]
+    assert (settings, pages) == (["wal", 1], 10_000)
+    ledger.close()
