@@ -27,9 +27,9 @@ class RunPlace:
         explicit: episode id given by the user in the call's metadata; empty if none.
         thread: conversation thread id; empty if none.
         run: identity of the run; None outside any run.
-        resumed: the run continues an earlier one (interrupt, time travel) rather than starts from a fresh input.
-        input_time: asks for the epoch seconds at which the thread's newest fresh input came, where ``resumed`` is a
-            guess (in a graph inside a node); its answer is None where that is not known. None where nobody need ask.
+        resumed: the run is known to continue an earlier one (interrupt, time travel), not to start from a fresh input.
+        resumes: asks the host, where that is not known at once, whether the run goes on with a turn that was opened at
+            these epoch seconds. It may read what the host has stored, so it is asked once per run.
         task: what the framework calls this execution of the node, the same when it is resumed; empty outside a graph.
         execution: identity of this execution; another one when it is resumed.
         alone: the call stands outside any graph and episode, so it opens an episode of its own.
@@ -40,7 +40,7 @@ class RunPlace:
     thread: str = ""
     run: object = None
     resumed: bool = False
-    input_time: Callable[[], float | None] | None = None
+    resumes: Callable[[float], bool] | None = None
     task: str = ""
     execution: object = None
     alone: bool = False
@@ -48,8 +48,7 @@ class RunPlace:
 
     def goes_on(self, opened_at: float) -> bool:
         """Whether the run goes on with the thread's latest turn, which was opened then; may wait for the host."""
-        came = None if self.input_time is None else self.input_time()
-        return self.resumed if came is None else came <= opened_at
+        return self.resumed or (self.resumes is not None and self.resumes(opened_at))
 
 
 class EpisodeBook:
@@ -153,7 +152,7 @@ class EpisodeBook:
     def _turn(self, place: RunPlace) -> str:
         """Id of the thread's turn: the latest one when it goes on, else a new one."""
         thread = _marked(place.thread)
-        if place.resumed or place.input_time is not None:
+        if place.resumed or place.resumes is not None:
             latest = self._ledger.latest(f"{scope_of(thread)}#")
             if latest is not None and place.goes_on(latest.opened_at):
                 return episode_of(latest.scope)

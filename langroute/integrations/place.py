@@ -130,14 +130,14 @@ def run_place(config: RunnableConfig) -> RunPlace:
     own = str(configurable.get("thread_id") or "")
     thread = str(metadata.get("thread_id") or own)
     nested = bool(own) and own != thread
-    inner = bool(thread) and not nested and not configurable.get(_RESUMING) and _is_inner(metadata)
+    resumed = bool(thread) and (nested or bool(configurable.get(_RESUMING)))
     control = getattr(configurable.get(_RUNTIME), "control", None)
     return RunPlace(
         explicit=explicit,
         thread=thread,
         run=control,
-        resumed=bool(thread) and (nested or _resumes(metadata, configurable, config)),
-        input_time=partial(_input_time, configurable.get(_CHECKPOINTER), thread) if inner else None,
+        resumed=resumed,
+        resumes=partial(_resumes, metadata, configurable, config) if thread and not resumed else None,
         task=str(metadata.get("langgraph_checkpoint_ns") or ""),
         execution=configurable.get(_SCRATCHPAD),
     )
@@ -148,17 +148,24 @@ def can_resume(config: RunnableConfig | None) -> bool:
     return bool(config) and ((config or {}).get("configurable") or {}).get(_CHECKPOINTER) is not None
 
 
-def _resumes(metadata: Mapping[str, Any], configurable: Mapping[str, Any], config: RunnableConfig) -> bool:
-    """Whether the run goes on with an earlier turn.
+def _resumes(
+    metadata: Mapping[str, Any], configurable: Mapping[str, Any], config: RunnableConfig, opened_at: float
+) -> bool:
+    """Whether the run goes on with its thread's latest turn, which was opened then.
 
     LangGraph tells so in the first superstep only. Later, its counts tell: a fresh run writes its input as superstep
     ``base`` and runs its first nodes in ``base + 2``; a resumed one runs them in ``base``. From ``base + 2`` on, the
     thread's newest input checkpoint tells; so it does in ``base + 1`` of an ``@entrypoint``, which a fresh run starts
     one superstep sooner. Where the checkpointer cannot be asked here (async only), a first superstep of nodes is taken
     to be fresh and a later one to resume, so that a budget is rather kept too long than granted twice.
+
+    A graph that a node runs counts supersteps of its own, and begins anew in a run that goes on. There the time of the
+    thread's newest input tells: a turn opened since then is that input's own.
     """
-    if configurable.get(_RESUMING):
-        return True
+    if _is_inner(metadata):
+        came = _input_time(configurable.get(_CHECKPOINTER), str(metadata.get("thread_id") or ""))
+        if came is not None:
+            return came <= opened_at
     step = metadata.get("langgraph_step")
     base = _base(configurable, config, step)
     if base is None or not isinstance(step, int):
@@ -175,10 +182,7 @@ def _resumes(metadata: Mapping[str, Any], configurable: Mapping[str, Any], confi
 
 
 def _is_inner(metadata: Mapping[str, Any]) -> bool:
-    """Whether a call stands in a graph that a node of another one runs.
-
-    It counts supersteps of its own, and begins anew in a run that goes on: its counts tell nothing of the run.
-    """
+    """Whether a call stands in a graph that a node of another one runs."""
     return _BETWEEN in str(metadata.get("langgraph_checkpoint_ns") or "")
 
 

@@ -1,5 +1,6 @@
 """route_graph and episodes: every node classified, one budget per turn, whatever LangGraph does to a run."""
 
+import asyncio
 import operator
 from typing import Annotated, Any, TypedDict
 
@@ -265,3 +266,20 @@ def test_message_streaming_shows_each_call_once() -> None:
     assert "".join(str(piece.content) for piece in pieces) == "one two three"
     (record,) = house.records(house.only_episode())
     assert not record.outcome.worst_case
+
+
+@pytest.mark.parametrize("routed", [True, False])
+def test_the_checkpointer_is_asked_once_per_run_at_most(routed: bool) -> None:
+    """Whether a run resumes is read from the checkpointer when its episode is looked for, not at every call."""
+    house, asked = House(), []
+
+    class Saver(InMemorySaver):
+        def list(self, *args: Any, **kwargs: Any) -> Any:
+            asked.append(args)
+            return super().list(*args, **kwargs)
+
+    builder = three_nodes(house)
+    graph = (route_graph(builder, house.router) if routed else builder).compile(checkpointer=Saver())
+    for turn in (1, 2, 3):
+        asyncio.run(graph.ainvoke({"said": []}, thread("t")))
+        assert len(asked) == turn - 1  # the first turn of a thread has none before it

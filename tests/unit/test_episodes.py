@@ -58,22 +58,20 @@ def test_the_order_of_resolution() -> None:
     assert book.single_calls == 1
 
 
-def test_when_the_input_came_tells_a_turn_that_goes_on() -> None:
-    """Where the run's counts tell nothing, a turn opened since the thread's newest input is that input's own turn."""
-    book = _Book()
-    assert book.opened(thread="t", run=object(), input_time=lambda: 999.0) == "t#1"
-    assert book.opened(thread="t", run=object(), input_time=lambda: 999.0) == "t#1"
+def test_the_host_is_asked_whether_a_run_goes_on() -> None:
+    """Where a resume is not known at once, the host decides by when the latest turn was opened; once per run."""
+    book, run, asked = _Book(), object(), []
+
+    def resumes(opened_at: float) -> bool:
+        asked.append(opened_at)
+        return opened_at > 1001.0
+
+    assert book.opened(thread="t", run=object(), resumes=resumes) == "t#1"
     book.clock.advance(5.0)
-    assert book.opened(thread="t", run=object(), input_time=lambda: 1004.0) == "t#2"
-    assert book.opened(thread="t", run=object(), resumed=True, input_time=lambda: 1006.0) == "t#3"
-
-
-def test_the_counts_decide_where_nobody_knows_when_the_input_came() -> None:
-    """A host that cannot say when the input came leaves it to what the run's counts say."""
-    book = _Book()
-    assert book.opened(thread="t", run=object(), input_time=lambda: None) == "t#1"
-    assert book.opened(thread="t", run=object(), resumed=True, input_time=lambda: None) == "t#1"
-    assert book.opened(thread="t", run=object(), input_time=lambda: None) == "t#2"
+    assert book.opened(thread="t", run=object(), resumes=resumes) == "t#2"
+    assert book.opened(thread="t", run=run, resumes=resumes) == "t#2"
+    assert book.opened(thread="t", run=run, resumes=resumes) == "t#2"
+    assert asked == [1000.0, 1005.0]
 
 
 def test_an_episode_that_a_call_opens_gets_what_is_set_aside_for_it() -> None:
