@@ -156,6 +156,7 @@ class ChatHandler(BaseHTTPRequestHandler):
                         self._flush()
                         gate.pass_through()
                     if (cut and sent == cut.after_chunks) or self._client_left():
+                        chunks.close()  # metered before the client sees the end
                         self._break_off(clean=cut is not None and cut.clean)
                         return
                     self._send_event(wire.to_bytes(chunk))
