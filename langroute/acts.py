@@ -130,10 +130,12 @@ class Ask:
     Attributes:
         question: what is asked.
         person: asks without any graph; None where the door interrupts the graph.
+        again: the last answer could not be followed.
     """
 
     question: Question
     person: AskPerson | None = None
+    again: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from contextlib import aclosing, closing
 from typing import Any, Protocol, TypeVar
 
 from langroute.acts import Act, Ask, Call, Journey, Pause, Reply, StreamClosed
+from langroute.errors import ConfigError
 from langroute.questions import Ask as AskPerson
 from langroute.questions import Question
 
@@ -188,7 +189,7 @@ def _perform(act: Act, desk: Desk, caller: Caller) -> Any:
         case Pause(seconds=seconds):
             return desk.sleep(seconds)
         case Ask(question=question, person=person):
-            return caller.ask(act) if person is None else person(question)
+            return caller.ask(act) if person is None else _asked(person, question)
         case _:
             return desk.perform(act)
 
@@ -210,6 +211,16 @@ async def _aperform(act: Act, desk: Desk, caller: Caller) -> Any:
             return caller.ask(act) if person is None else await _aasked(person, question)
         case _:
             return await _to_the_end(_in_thread(desk, act)) if desk.blocking else desk.perform(act)
+
+
+def _asked(person: AskPerson, question: Question) -> object:
+    """The answer of a person whom a sync call asks."""
+    answer = person(question)
+    if inspect.isawaitable(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()  # nobody will await it
+        raise ConfigError("is a coroutine function, which a sync call cannot ask; give a plain function", field="ask")
+    return answer
 
 
 async def _aasked(person: AskPerson, question: Question) -> object:

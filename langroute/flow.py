@@ -28,11 +28,12 @@ from langroute.bookings import failed, hold_request, outcome_of, settled
 from langroute.books import Amount, Balance, HoldRequest
 from langroute.deliberation import Deliberation, could_wait, pinned_step, refusal, view_of
 from langroute.episodes import Episode, RunPlace
-from langroute.errors import BudgetExceeded
+from langroute.errors import BudgetExceeded, ConfigError
 from langroute.faults import classify_fault
+from langroute.money import format_dollars
 from langroute.protocols import Acceptance, Clock
 from langroute.questions import Ask as AskPerson
-from langroute.questions import Question, answered, asked, read_answer
+from langroute.questions import Question, answered, asked, asked_again, read_answer
 from langroute.quick import changed
 from langroute.records import Arm, Measure, Record, Rejection, RoutingDecision, Step
 
@@ -97,6 +98,7 @@ class _Learned:
     compressed: Measure | None = None
     tried_to_compress: bool = False
     consent: bool = False
+    allowed: Question | None = None
     said_no: bool = False
     place: str = ""
     answer: Any = None
@@ -160,7 +162,7 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
                 # Nobody can make the call better any more: the malformed answer is paid for, and the agent may mend it.
                 return learned.answer
             raise refusal(thought) from learned.error
-        if router.asks and not learned.consent and _is_dear(thought):
+        if router.asks and _is_dear(thought) and not _is_allowed(thought.decision, learned):
             yield from _consider(router, record, episode, learned)
         else:
             accepted, value = yield from _try(router, record, episode, learned, gate=gate)
@@ -207,6 +209,14 @@ def _is_dear(thought: Deliberation) -> bool:
     return asked_from is not None and _probable_nano(thought.decision) >= asked_from
 
 
+def _is_allowed(decision: RoutingDecision, learned: _Learned) -> bool:
+    """Whether a person said yes to this: to the whole episode, to this arm, or to a call that may cost as much."""
+    asked_of = learned.allowed
+    return learned.consent or (
+        asked_of is not None and (decision.arm == asked_of.arm or decision.worst_nano <= asked_of.worst_nano)
+    )
+
+
 def _probable_nano(decision: RoutingDecision) -> int:
     """What a call will probably cost; a lowered output limit bounds what was expected of a usual one."""
     return min(decision.cost_nano, decision.worst_nano)
@@ -235,7 +245,7 @@ def _ask_again(
 ) -> Generator[Act, Any, tuple[Episode, Balance]]:
     """Ask what was asked in this place before, since an answer may be waiting; the books afterwards."""
     learned.place, open_question, learned.consent = yield Recall(place=place, episode=episode)
-    if open_question is None:
+    if open_question is None or (learned.consent and router.person is not None):
         return episode, balance
     yield from _ask(router, open_question, episode, learned)
     looked: tuple[Episode, Balance] = yield Look(place=place)
@@ -243,32 +253,63 @@ def _ask_again(
 
 
 def _consider(router: Router, record: Record, episode: Episode, learned: _Learned) -> Generator[Act, Any, None]:
-    """Ask about a dear call; once the answer was no, leave the dear arms out."""
-    if not learned.said_no:
+    """Ask about a dear call; leave out the dear arms after a no, and after a yes those that may cost still more.
+
+    Nobody is asked twice in a step: a resumed node would hand the answers to the wrong questions.
+    """
+    if learned.allowed is None and not learned.said_no:
         yield from _ask(router, _question(record, learned.place), episode, learned)
-    if learned.said_no:
-        learned.refused += _refused(record)
+    if _is_allowed(record.decision, learned):
+        return
+    learned.refused += _left_out(record, learned.allowed)
+    out = {rejection.arm for rejection in learned.refused}
+    if learned.faulted and not any(permit.allowed and permit.arm not in out for permit in record.ruling.permits):
+        learned.faulted.clear()  # what failed for a moment is all that is left
+        yield Pause(seconds=router.pause_before(learned.faults))
 
 
 def _ask(router: Router, question: Question, episode: Episode, learned: _Learned) -> Generator[Act, Any, None]:
-    """Ask, and do what was answered. Where the graph is interrupted, the question is kept for the resume."""
+    """Ask, and do what was answered. Where the graph is interrupted, the question is kept for the resume.
+
+    A graph keeps what it was resumed with, so an answer that cannot be followed must not raise there: it would raise at
+    every resume from then on. The question is asked again instead, after that answer.
+    """
     yield Tell(action=asked(question, at=router.clock.now()))
-    answer = read_answer((yield Ask(question=question, person=router.person)))
-    yield Tell(action=answered(question, answer, at=router.clock.now()))
-    if answer.dollars is not None:
-        yield Raise(episode=episode, dollars=answer.dollars)
-    learned.consent = answer.verdict != "no"
+    again = False
+    while True:
+        given = yield Ask(question=question, person=router.person, again=again)
+        try:
+            answer = read_answer(given)
+            yield Tell(action=answered(question, answer, at=router.clock.now()))
+            if answer.dollars is not None:
+                yield Raise(episode=episode, dollars=answer.dollars)
+            break
+        except ConfigError:
+            if router.person is not None:
+                raise
+        again = True
+        yield Tell(action=asked_again(question, at=router.clock.now()))
     learned.said_no = answer.verdict == "no"
+    learned.consent = not learned.said_no and (learned.consent or answer.verdict == "episode")
+    learned.allowed = None if learned.said_no else question
 
 
-def _refused(record: Record) -> list[Rejection]:
-    """The arms that a person said no to: all that cost as much as was asked about."""
-    least = record.ruling.ask_nano or 0
-    return [
-        Rejection(arm=seen.arm, reason="a person said no to calls this dear", why="person")
+def _left_out(record: Record, allowed: Question | None) -> list[Rejection]:
+    """The arms that a person did not say yes to: after a no all dear ones, after a yes those that may cost still more.
+
+    The chosen arm is always among them, whatever the policy tells of alternatives, so that asking comes to an end.
+    """
+    least, chosen = record.ruling.ask_nano or 0, record.decision.arm
+    reason = "a person said no to calls this dear"
+    if allowed is not None:
+        reason = f"a person said yes to {allowed.arm} and at most {format_dollars(allowed.worst_nano)}"
+    dear = [
+        seen.arm
         for seen in record.decision.alternatives
-        if seen.arm == record.decision.arm or seen.cost_nano >= least
+        if seen.cost_nano >= least
+        and (allowed is None or (seen.arm != allowed.arm and seen.worst_nano > allowed.worst_nano))
     ]
+    return [Rejection(arm=arm, reason=reason, why="person") for arm in dict.fromkeys((*dear, str(chosen)))]
 
 
 # -- the attempt under its hold ---------------------------------------------------------------------------------------

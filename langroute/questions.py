@@ -20,6 +20,7 @@ from langroute.records import ActionTaken
 
 ACTION_NAME = "langroute_spend"
 _MOST_REMEMBERED = 10_000
+_ANSWERS = "The last answer could not be followed; say 'once', 'episode', 'no' or {'raise_budget_to_usd': 0.5}."
 
 Verdict = Literal["once", "episode", "no", "raise"]
 Ask = Callable[["Question"], object]
@@ -69,8 +70,12 @@ class Question:
             f"{format_dollars(self.spent_nano)}{of} is spent."
         )
 
-    def payload(self) -> dict[str, Any]:
-        """The question in the form of LangChain's human-in-the-loop requests, which their user interfaces show."""
+    def payload(self, *, again: bool = False) -> dict[str, Any]:
+        """The question in the form of LangChain's human-in-the-loop requests, which their user interfaces show.
+
+        Args:
+            again: the last answer could not be followed, so the question says which ones can.
+        """
         args = {
             "episode": self.episode,
             "node": self.node,
@@ -84,7 +89,9 @@ class Question:
             "raise_budget_to_usd": None,
         }
         return {
-            "action_requests": [{"name": ACTION_NAME, "args": args, "description": self.text}],
+            "action_requests": [
+                {"name": ACTION_NAME, "args": args, "description": f"{_ANSWERS} {self.text}" if again else self.text}
+            ],
             "review_configs": [{"action_name": ACTION_NAME, "allowed_decisions": ["approve", "edit", "reject"]}],
         }
 
@@ -242,6 +249,19 @@ def asked(question: Question, *, at: float) -> ActionTaken:
         call_index=question.call_index,
         node=question.node,
         detail=json.dumps(asdict(question)),
+    )
+
+
+def asked_again(question: Question, *, at: float) -> ActionTaken:
+    """The action of asking once more, because the answer was none that could be followed."""
+    return ActionTaken(
+        id=f"{question.id}-again",
+        episode=question.episode,
+        at=at,
+        action="ask",
+        reason="The answer could not be followed, so the question is asked again.",
+        call_index=question.call_index,
+        node=question.node,
     )
 
 

@@ -245,7 +245,7 @@ def interrupted(act: Ask) -> object:
             "the graph with one, or give StepRouter(ask=...) a function that asks",
             field="actions.ask_above_dollars",
         )
-    return interrupt(act.question.payload())
+    return interrupt(act.question.payload(again=act.again))
 
 
 def _joined(callbacks: Callbacks, meter: CallMeter) -> Callbacks:

@@ -1,10 +1,11 @@
 """Asking a person: what answers are understood, what is kept, and what a call does with them."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes import Bench, ListJournal, ScriptedCaller, a_step, good
+from fakes import ApiError, Bench, ListJournal, ScriptedCaller, a_step, good, ladder
 
 from langroute.actions import Actions
 from langroute.acts import Ask, Take
@@ -12,6 +13,7 @@ from langroute.budget import Budget
 from langroute.config import RouterConfig
 from langroute.episodes import RunPlace
 from langroute.errors import ConfigError, NoArmAvailable
+from langroute.policies.frontier import FrontierPolicy
 from langroute.questions import ACTION_NAME, Answer, Question, QuestionBook, answered, asked, read_answer
 
 DEAR = Actions(ask_above_dollars=0.001)  # the small arm stays below it, the large one does not
@@ -267,6 +269,84 @@ async def test_a_coroutine_may_ask() -> None:
         house, caller = bench(ask=person), ScriptedCaller(good())
         await house.arun(caller, kind="control")
         assert caller.arms == ["small"]
+
+
+def test_a_yes_once_is_no_yes_to_a_dearer_arm() -> None:
+    """When the approved arm fails, one that may cost more than was approved is left out; the approved one goes on."""
+    config = RouterConfig(
+        actions=Actions(ask_above_dollars=0.0001), thrift=1.0, tiers={"control": {"minimum": "medium"}}
+    )
+    house = Bench(config=config, arms=ladder("small", "medium", "large"))
+    caller = ScriptedCaller(ApiError(429), good())
+    caller.answers = ["once"]
+    house.run(caller, kind="control", place=PLACE)
+    assert [question.arm for question in caller.asked] == ["medium"]
+    assert caller.arms == ["medium", "medium"]
+    assert [(out.arm, out.why) for out in house.journal.kept[-1].step.rejected] == [("large", "person")]
+
+
+def test_after_a_no_the_cheap_arm_is_tried_again() -> None:
+    """An arm that failed for a moment is all that a person's no leaves: it is not given up for that."""
+    house, caller = bench(), ScriptedCaller(ApiError(503), good())
+    caller.answers = ["no"]
+    house.run(caller, kind="presentation", place=PLACE)
+    assert [question.arm for question in caller.asked] == ["large"]
+    assert caller.arms == ["small", "small"]
+    assert len(house.desk.pauses) == 1
+
+
+def test_asking_ends_whatever_the_policy_tells() -> None:
+    """A policy that lists no alternatives cannot have a person's no ignored for ever."""
+
+    class Terse:
+        name, version = "terse", "1"
+
+        def choose(self, step: Any, estimates: Any, ruling: Any) -> Any:
+            return replace(FrontierPolicy().choose(step, estimates, ruling), alternatives=())
+
+    house, caller = bench(policy=Terse()), ScriptedCaller(good())
+    caller.answers = ["no"]
+    house.run(caller, kind="control", place=PLACE)
+    assert caller.arms == ["small"]
+
+
+@pytest.mark.parametrize("nonsense", ["banana", {"raise_budget_to_usd": -1}, {"raise_budget_to_usd": 1e300}])
+def test_an_answer_that_cannot_be_followed_is_asked_for_again(nonsense: object) -> None:
+    """A graph keeps what it was resumed with: an error would come back at every resume from then on."""
+    house, caller = bench(), ScriptedCaller(good())
+    caller.answers = [nonsense, "no"]
+    house.run(caller, kind="control", place=PLACE)
+    assert caller.asked[0] == caller.asked[1]
+    assert caller.arms == ["small"]
+    assert [action.action for action in house.journal.noted] == ["ask", "ask", "answered"]
+    assert QuestionBook(house.journal).asked_at("e", "plan:1#0") == caller.asked[0]
+
+
+def test_a_function_that_answers_nonsense_is_told() -> None:
+    """There a program is at fault, and no resume would bring the same answer back."""
+    with pytest.raises(ConfigError, match="no answer"):
+        bench(ask=lambda question: "banana").run(ScriptedCaller(), kind="control")
+
+
+def test_a_function_that_allowed_the_episode_is_not_asked_when_a_node_runs_again() -> None:
+    """Only a graph has to be interrupted again to hand over the answer that is waiting."""
+    seen: list[Question] = []
+    house = bench(ask=lambda question: (seen.append(question), "episode")[1])
+    for _ in range(2):
+        house.run(
+            ScriptedCaller(good()), kind="control", place=RunPlace(explicit="e", task="plan:1", execution=object())
+        )
+    assert len(seen) == 1
+
+
+def test_a_coroutine_function_cannot_be_asked_by_a_sync_call() -> None:
+    """The error says so, and no coroutine is left over."""
+
+    async def ask(question: Question) -> str:
+        return "once"
+
+    with pytest.raises(ConfigError, match="coroutine function"):
+        bench(ask=ask).run(ScriptedCaller(), kind="control")
 
 
 def test_asking_costs_nothing_where_it_is_switched_off() -> None:
