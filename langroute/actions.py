@@ -16,6 +16,8 @@ class Actions(BaseModel):
             spent is larger than the share of calls made. None: only when the budget runs low.
         lower_output: lower a call's output limit until its worst case fits into what is left; when false an arm whose
             usual limit does not fit is ruled out instead.
+        least_output_tokens: a lowered limit is not worth calling for below this, or below a quarter of the usual limit
+            where that is less.
         compress_at: shorten the prompt once it fills this share of the largest window of the pool; None never.
         compress_cost_share: shorten the prompt once the call is expected to cost, by the cheapest arm, more than this
             share of what is left; None never. A door shortens only by the means it was given.
@@ -37,6 +39,7 @@ class Actions(BaseModel):
     downgrade: bool = True
     planned_calls: int | None = Field(default=None, ge=1)
     lower_output: bool = True
+    least_output_tokens: int = Field(default=64, ge=1)
     compress_at: float | None = Field(default=0.8, gt=0, le=1)
     compress_cost_share: float | None = Field(default=0.25, gt=0, le=1)
     skip_below: float = Field(default=0.25, ge=0, le=1)
@@ -53,6 +56,7 @@ class Actions(BaseModel):
 
     @field_validator(
         "planned_calls",
+        "least_output_tokens",
         "compress_at",
         "compress_cost_share",
         "skip_below",

@@ -78,6 +78,9 @@ def refusal(thought: Deliberation) -> LangrouteError:
     """The error of a decision to stop: what ran short, or that no arm can make the call."""
     permits = thought.ruling.permits
     reasons = {permit.arm: permit.why_not or thought.decision.rationale or "the policy stopped" for permit in permits}
+    pinned = thought.step.pinned
+    if pinned is not None and pinned not in reasons:
+        return NoArmAvailable(dict.fromkeys(reasons, f"the call is pinned to {pinned!r}, which the pool does not have"))
     short = [permit for permit in permits if permit.short_of is not None]
     if thought.ruling.stop_price is not None and any(permit.allowed for permit in permits):
         return StepNotWorthwhile({seen.arm: seen.why_not for seen in thought.decision.alternatives})

@@ -9,7 +9,9 @@ from langroute.money import format_dollars
 from langroute.records import Arm, Permit, Rejection, Step
 
 
-def permit(step: Step, arm: Arm, *, barred: str = "", lower_output: bool = True) -> Permit:
+def permit(
+    step: Step, arm: Arm, *, barred: str = "", lower_output: bool = True, least_output_tokens: int = 1
+) -> Permit:
     """Whether an arm may be called now, and with which output limit.
 
     Args:
@@ -17,6 +19,7 @@ def permit(step: Step, arm: Arm, *, barred: str = "", lower_output: bool = True)
         arm: the arm.
         barred: why the arm may not be called whatever it can do; empty when nothing speaks against it.
         lower_output: whether a limit below the usual one will do where the usual one does not fit.
+        least_output_tokens: a lowered limit will not do below this, or a quarter of the usual one if that is less.
     """
     if reason := _incapable(step, arm) or barred:
         return Permit(arm=arm.name, why_not=reason)
@@ -24,11 +27,11 @@ def permit(step: Step, arm: Arm, *, barred: str = "", lower_output: bool = True)
     if most < arm.min_output_tokens:
         why = f"is not worth calling for less than {arm.min_output_tokens} output tokens, and {most} may be asked for"
         return Permit(arm=arm.name, input_bound=bound, why_not=why)
-    if short := _short_of_anything_but_dollars(step, arm, bound):
-        wanted = arm.min_output_tokens
-        return Permit(arm=arm.name, output_limit=wanted, input_bound=bound, why_not=short[1], short_of=short[0])
+    wanted = max(arm.min_output_tokens, min(least_output_tokens, -(-most // 4)))
+    least = wanted if lower_output else most
+    if short := _short_of_anything_but_dollars(step, bound, least):
+        return Permit(arm=arm.name, output_limit=least, input_bound=bound, why_not=short[1], short_of=short[0])
     limit = _output_limit(step, arm, most, bound)
-    least = arm.min_output_tokens if lower_output else most
     if limit < least:
         needed = arm.price.worst_cost(input_tokens=bound, output_tokens=least)
         left = format_dollars(step.budget.available_nano or 0)
@@ -70,7 +73,7 @@ def _cannot_take(step: Step, arm: Arm) -> str:
     return ""
 
 
-def _short_of_anything_but_dollars(step: Step, arm: Arm, bound: int) -> tuple[Resource, str] | None:
+def _short_of_anything_but_dollars(step: Step, bound: int, least: int) -> tuple[Resource, str] | None:
     view = step.budget
     if view.seconds_left is not None and view.seconds_left <= 0:
         return "seconds", "the time of the episode is up"
@@ -78,8 +81,8 @@ def _short_of_anything_but_dollars(step: Step, arm: Arm, bound: int) -> tuple[Re
         return "retries", "no retries are left"
     if view.input_tokens_left is not None and view.input_tokens_left < bound:
         return "input_tokens", f"may take {bound} input tokens, {view.input_tokens_left} are left"
-    if view.output_tokens_left is not None and view.output_tokens_left < arm.min_output_tokens:
-        return "output_tokens", f"needs {arm.min_output_tokens} output tokens, {view.output_tokens_left} are left"
+    if view.output_tokens_left is not None and view.output_tokens_left < least:
+        return "output_tokens", f"needs {least} output tokens, {view.output_tokens_left} are left"
     return None
 
 

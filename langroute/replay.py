@@ -176,10 +176,19 @@ def _picker(name: str, decide: Decide | None, arms: Sequence[Arm]) -> Callable[[
     if decide is not None:
         return lambda record: decide(record.step).arm
     by_price = sorted(arms, key=lambda arm: arm.rank)
+    _, always, named = name.partition("always:")
+    if always:
+        if named not in {arm.name for arm in arms}:
+            known = ", ".join(arm.name for arm in arms)
+            raise ConfigError(f"the pool of the episode has no arm {named!r}; it had {known}", field="policy")
+        by_price.sort(key=lambda arm: arm.name != named)
+        return lambda record: _first_capable(by_price, record)
     if name == ALWAYS_LARGE:
         by_price.reverse()
     elif name != ALWAYS_SMALL:
-        raise ConfigError(f"{name!r} is unknown; use {ALWAYS_SMALL}, {ALWAYS_LARGE} or prior", field="policy")
+        raise ConfigError(
+            f"{name!r} is unknown; use {ALWAYS_SMALL}, {ALWAYS_LARGE}, always:ARM or prior", field="policy"
+        )
     return lambda record: _first_capable(by_price, record)
 
 

@@ -31,6 +31,8 @@ def explain(
     with reading(store) as journal:
         if episode is not None:
             _explain_one(journal, episode, step, as_json=as_json)
+            if not as_json and step is None:
+                _tell_of_books(store, journal, episode)
         elif step is not None:
             raise ConfigError("needs an episode: langroute explain EPISODE --step N", field="--step")
         else:
@@ -53,6 +55,35 @@ def _explain_one(journal: "Journal", episode: str, step: int | None, *, as_json:
             if place:
                 typer.echo()
             console().print(report.explain_step(record))
+
+
+def _tell_of_books(store: str, journal: "Journal", episode: str) -> None:
+    """Say where the books know of more than the records: a process died, or calls are under way."""
+    from langroute.episodes import scope_of
+    from langroute.errors import LedgerError
+    from langroute.ledgers import open_ledger
+    from langroute.money import format_dollars
+    from langroute.observe.layout import Paragraph
+
+    ledger = open_ledger(store)
+    try:
+        books = ledger.balance(scope_of(episode))
+    except LedgerError:
+        return
+    finally:
+        ledger.close()
+    booked = [record.outcome for record in journal.records(episode) if record.action != "shadow"]
+    calls = sum(outcome.cost_nano for outcome in booked if outcome is not None)
+    told = calls + sum(action.cost_nano for action in journal.actions(episode))
+    if books.spent.nano_usd == told and not books.held.nano_usd:
+        return
+    typer.echo()
+    text = (
+        f"The books say {format_dollars(books.spent.nano_usd)} spent and {format_dollars(books.held.nano_usd)} held; "
+        f"what stands above comes to {format_dollars(told)}. Either calls are under way, or a process ended before it "
+        "could store a record or settle a hold: such a hold stays, since its call may have been billed."
+    )
+    console().print(Paragraph(text=text))
 
 
 def _of_step(records: "Sequence[Record]", step: int) -> "tuple[Record, ...]":

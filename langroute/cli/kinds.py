@@ -80,4 +80,6 @@ def _yaml(nodes: "Sequence[ListedNode]") -> str:
     lines = yaml.safe_dump(
         {"kinds": {node.node: str(node.kind) for node in nodes}}, sort_keys=False, allow_unicode=True, width=10_000
     )
-    return f"{lines.rstrip()}\n# one of control, execution, verification, presentation"
+    return (
+        f"# as found; change what is wrong to one of control, execution, verification, presentation\n{lines.rstrip()}"
+    )

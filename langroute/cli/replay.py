@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def replay(
     episode: Annotated[str, typer.Argument(help="Id of a stored episode.")],
     *,
-    policy: Annotated[str, typer.Option("--policy", help="always-small, always-large or prior.")],
+    policy: Annotated[str, typer.Option("--policy", help="always-small, always-large, always:ARM or prior.")],
     store: Store = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:

@@ -3,6 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
@@ -16,6 +17,7 @@ from langroute.books import Purpose
 from langroute.config import checked_kind
 from langroute.errors import ConfigError
 from langroute.integrations.place import KIND, KIND_REASON, OPTIONAL, PURPOSE, SET_FOR_NODE, SET_IN_METADATA
+from langroute.integrations.references import references
 from langroute.integrations.request import default_purpose
 from langroute.integrations.scope import anode_scope, classify_function, node_scope, terms_of
 from langroute.records import Kind
@@ -77,6 +79,8 @@ def route_graph(
         spec.metadata = _metadata(builder, name, spec, wanted.get(name), unsure)
         spec.runnable = _scoped(name, spec, router, optional=name in optional or bool(spec.metadata.get(OPTIONAL)))
     _tell(unsure)
+    _tell_of_misspelt(router.config.kinds, builder)
+    _tell_of_unrouted(builder)
     return builder
 
 
@@ -115,7 +119,7 @@ def _tell(unsure: Mapping[str, Classification]) -> None:
     if not unsure:
         return
     guesses = ", ".join(f"{name} ({found.kind}, {found.confidence:.2f})" for name, found in unsure.items())
-    example = ", ".join(f'"{name}": "{found.kind}"' for name, found in unsure.items())
+    example = ", ".join(f'"{name}": ...' for name in unsure)
     _log.warning(
         "the kind of %d of the graph's nodes is a guess: %s; where one calls a model and the guess is wrong, say "
         "route_graph(..., kinds={%s}) with the right kind; `langroute kinds` shows the reasons",
@@ -123,6 +127,28 @@ def _tell(unsure: Mapping[str, Classification]) -> None:
         guesses,
         example,
     )
+
+
+def _tell_of_misspelt(kinds: Mapping[str, Kind], builder: Any) -> None:
+    """Log kinds of the configuration that name no node but nearly one; they may be meant for another graph."""
+    for name in kinds:
+        near = [] if name in builder.nodes else get_close_matches(name, builder.nodes, n=1, cutoff=0.8)
+        if near:
+            _log.warning("the configuration gives a kind to %r, which is no node of this graph; %r is", name, near[0])
+
+
+def _tell_of_unrouted(builder: Any) -> None:
+    """Log nodes that refer to a chat model which nobody routes: their calls are under no budget."""
+    for name, spec in builder.nodes.items():
+        function = _called(spec.runnable)
+        models = references(None if function is None else inspect.unwrap(function)).models
+        if models:
+            _log.warning(
+                "node %r refers to a model that is not routed (%s): its calls are not decided, not logged and under no "
+                "budget; use RoutedChatModel(router) in its place",
+                name,
+                ", ".join(sorted(set(models))),
+            )
 
 
 def _metadata(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import RunnableSequence
@@ -31,12 +32,14 @@ class References:
         tools: a model that it refers to has tools bound.
         schema: what a model that it refers to must answer with; None when free.
         agent: it refers to a compiled agent.
+        models: the names of classes of chat models that it refers to and that are not routed.
     """
 
     prompts: list[str] = field(default_factory=list)
     tools: bool = False
     schema: Any = None
     agent: bool = False
+    models: list[str] = field(default_factory=list)
 
     @property
     def prompt(self) -> str:
@@ -73,6 +76,9 @@ def _look(value: Any, found: References, depth: int) -> None:
             found.prompts.append(value)
     elif depth > _DEEPEST:
         return
+    elif isinstance(value, BaseChatModel):
+        if not hasattr(value, "_langroute_routed"):
+            found.models.append(type(value).__name__)
     elif isinstance(value, PregelProtocol):
         found.agent = found.agent or _AGENT_TOOLS in getattr(value, "nodes", ())
     else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from langroute.errors import ConfigError
@@ -70,7 +71,18 @@ def file_of(place: str) -> str:
         raise ConfigError("a SQLite database in memory cannot be shared; use memory://", field="store")
     if "?" in path:
         raise ConfigError(f"options are not supported in 'sqlite://{place}'; drop all from '?' on", field="store")
+    if why := _why_no_file(Path(path)):
+        raise ConfigError(
+            f"'sqlite://{place}' cannot be a file: {why}; the file is made, its folder is not", field="store"
+        )
     return path
+
+
+def _why_no_file(path: Path) -> str:
+    if path.is_dir():
+        return f"{path} is a folder"
+    folder = path.absolute().parent
+    return "" if folder.is_dir() else f"there is no folder {folder}"
 
 
 def no_place(place: str, *, scheme: str) -> None:

@@ -266,7 +266,7 @@ def test_an_arm_can_be_demanded_and_a_kind_set_by_metadata() -> None:
         assert house.llm.invoke("hi", {"metadata": {"langroute_kind": "control"}}).content == "large"
         with pytest.raises(ConfigError, match="langroute_kind"):
             house.llm.invoke("hi", {"metadata": {"langroute_kind": "thinking"}})
-        with pytest.raises(NoArmAvailable, match="huge"):
+        with pytest.raises(NoArmAvailable, match="pinned to 'huge', which the pool does not have"):
             house.llm.invoke("hi", {"metadata": {"langroute_arm": "huge"}})
 
 

@@ -25,7 +25,16 @@ from langgraph.runtime import Runtime
 from langgraph.types import CachePolicy, Command, RetryPolicy, Send, interrupt
 from pydantic import BaseModel
 
-from langroute import Budget, BudgetExceeded, ConfigError, ModelPool, RoutedChatModel, StepRouter, route_graph
+from langroute import (
+    Budget,
+    BudgetExceeded,
+    ConfigError,
+    ModelPool,
+    RoutedChatModel,
+    RouterConfig,
+    StepRouter,
+    route_graph,
+)
 from langroute.testing import Reply
 from tests.integration.routed import SMALL, House
 
@@ -376,7 +385,9 @@ def test_the_final_node_has_its_reserve_when_others_were_refused(
     """However many siblings want the money, none takes the reserve, and the last node may write its answer."""
     budget = Budget(total_dollars=0.000_02, reserve_for_final_synthesis=0.000_01)
     place = "memory://" if store == "memory" else f"sqlite:///{tmp_path / 'books.db'}"
-    house = House(budget=budget, store=place, small=lambda messages, kwargs: Reply(text="ok", input_tokens=90))
+    tight = RouterConfig(actions={"least_output_tokens": 1})  # so little is left that answers are a token or two
+    small = lambda messages, kwargs: Reply(text="ok", input_tokens=90)  # noqa: E731 - as the other houses here
+    house = House(budget=budget, store=place, small=small, config=tight)
     graph = _fan(house, asynchronous=asynchronous)
     found = asyncio.run(graph.ainvoke({"out": []})) if asynchronous else graph.invoke({"out": []})
     assert found["out"][-1] == "reported ok"

@@ -131,7 +131,7 @@ def test_guesses_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     (told,) = [record for record in caplog.records if record.name == "langroute.kinds"]
     assert told.levelname == "WARNING"
     assert "the kind of 1 of the graph's nodes is a guess: x1 (execution, 0." in told.getMessage()
-    assert 'kinds={"x1": "execution"}' in told.getMessage()
+    assert 'kinds={"x1": ...}) with the right kind' in told.getMessage()
 
 
 def test_nothing_is_logged_of_a_graph_that_is_clear(caplog: pytest.LogCaptureFixture) -> None:

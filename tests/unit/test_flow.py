@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from fakes import TWO, ApiError, Bench, Line, ScriptedCaller, good, malformed, usage
 
+from langroute.actions import Actions
 from langroute.books import Amount, HoldRequest
 from langroute.budget import Budget
+from langroute.config import RouterConfig
 from langroute.errors import (
     BudgetExceeded,
     JournalUnavailable,
@@ -23,6 +25,7 @@ from langroute.records import Outcome, Pressure, Step, Usage
 
 SMALL, LARGE = TWO
 COST = usage().cost_nano(SMALL.price)
+ANY_OUTPUT = RouterConfig(actions=Actions(least_output_tokens=1))  # down to an arm's own least
 
 
 class Timeout(TimeoutError):
@@ -77,7 +80,7 @@ def test_a_malformed_answer_no_retry_may_mend_is_passed_on() -> None:
 def test_a_malformed_answer_no_dollar_may_mend_is_passed_on() -> None:
     """The stronger arm fitted before the call and no longer fits after it: the answer in hand is what there is."""
     strong = LARGE.price.worst_cost(input_tokens=800, output_tokens=1)
-    bench = Bench(budget=Budget(total_dollars=strong / 1e9))
+    bench = Bench(budget=Budget(total_dollars=strong / 1e9), config=ANY_OUTPUT)
     assert bench.run(ScriptedCaller(malformed("paid"))) == "paid"
     assert bench.told == ["small rejected", "stop"]
     assert bench.books.spent.nano_usd == COST
@@ -232,7 +235,7 @@ STOPS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[Any, ...]]] = {
 def test_a_stop_names_what_ran_short(resource: str) -> None:
     """The error has scope, resource, limit, spent and requested in the resource's unit, and nothing is spent."""
     budget, step, (limit, spent, requested) = STOPS[resource]
-    bench = Bench(budget=Budget(**budget))
+    bench = Bench(budget=Budget(**budget), config=ANY_OUTPUT)
     with pytest.raises(BudgetExceeded) as caught:
         bench.run(ScriptedCaller(), **step)
     error = caught.value
@@ -246,7 +249,7 @@ def test_a_stop_names_what_ran_short(resource: str) -> None:
 
 def test_the_output_an_arm_needs_is_what_was_requested() -> None:
     """An arm that is not worth calling for less asks for what it needs, not for one token."""
-    bench = Bench(budget=Budget(max_output_tokens=110), arms=[replace(SMALL, min_output_tokens=16)])
+    bench = Bench(budget=Budget(max_output_tokens=110), arms=[replace(SMALL, min_output_tokens=16)], config=ANY_OUTPUT)
     bench.run(ScriptedCaller(good()))
     with pytest.raises(BudgetExceeded, match="limit 110, spent or held 100, this call needs 16"):
         bench.run(ScriptedCaller())
