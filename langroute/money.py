@@ -91,7 +91,7 @@ def format_dollars(nano: int) -> str:
         count += 1
     text = str(count).zfill(places + 1)
     fraction = text[-places:].rstrip("0")
-    if len(fraction) < 2:  # noqa: PLR2004 - cents
+    if len(fraction) < 2:
         fraction = fraction.ljust(2, "0")
     return f"{'-' if nano < 0 else ''}${text[:-places]}.{fraction}"
 
