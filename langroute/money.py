@@ -208,18 +208,18 @@ class Price:
 
     def worst_cost(self, *, input_tokens: int, output_tokens: int) -> int:
         """Nano-dollars of the dearest call within these bounds, whatever the cache does and whichever tier applies."""
-        dearest_in, dearest_out = self.dearest(input_tokens)
+        dearest_in, dearest_out = self._dearest(input_tokens)
         return -(-(input_tokens * dearest_in + output_tokens * dearest_out) // _PICO_PER_NANO)
 
     def affordable_output(self, *, nano: int, input_tokens: int) -> int:
         """The most output tokens whose worst case, with this input, fits into ``nano``; negative when none does."""
-        dearest_in, dearest_out = self.dearest(input_tokens)
+        dearest_in, dearest_out = self._dearest(input_tokens)
         left = nano * _PICO_PER_NANO - input_tokens * dearest_in
         if left < 0:
             return -1
         return left // dearest_out if dearest_out else 2**31
 
-    def dearest(self, input_tokens: int) -> tuple[int, int]:
+    def _dearest(self, input_tokens: int) -> tuple[int, int]:
         """The most that an input and an output token of a call with at most this input can cost."""
         rates = self.rates
         dearest_in, dearest_out = rates.dearest_input, rates.output
