@@ -16,6 +16,9 @@ NANO_PER_DOLLAR = 1_000_000_000
 _PICO_PER_NANO = 1_000
 _MOST_DOLLARS = 4_000_000_000  # in nano-dollars it still fits the 64-bit integers of a ledger
 
+_UNITS = tuple([10 ** (9 - places) for places in range(10)])
+"""Nano-dollars of the last digit, by how many decimals are shown."""
+
 # Exact, whatever decimal context the program has set: the usual one rounds to 28 digits, and may be set to fewer.
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
@@ -81,13 +84,16 @@ def format_dollars(nano: int) -> str:
     size = nano if nano > 0 else -nano
     digits = len(str(size))
     places = 2 if digits > 9 else 12 - digits if digits > 3 else 9
-    unit: int = 10 ** (9 - places)
+    unit = _UNITS[places]
     count, rest = divmod(size, unit)
-    if 2 * rest > unit or (2 * rest == unit and count % 2):  # half to even, as decimal does
+    rest += rest
+    if rest > unit or (rest == unit and count % 2):  # half to even, as decimal does
         count += 1
-    whole, fraction = divmod(count, 10**places)
-    text = f"{fraction:0{places}d}".rstrip("0").ljust(2, "0")
-    return f"{'-' if nano < 0 else ''}${whole}.{text}"
+    text = str(count).zfill(places + 1)
+    fraction = text[-places:].rstrip("0")
+    if len(fraction) < 2:
+        fraction = fraction.ljust(2, "0")
+    return f"{'-' if nano < 0 else ''}${text[:-places]}.{fraction}"
 
 
 def _rate(per_million: Dollars | None, *, field: str) -> int | None:
@@ -115,7 +121,8 @@ class Rates:
     @property
     def dearest_input(self) -> int:
         """The most that an input token can cost, whatever the cache does."""
-        return max(self.input, self.cache_read, self.cache_write)
+        most = self.input  # every step asks this of every arm, and most prices have one rate: no call of `max`
+        return most if most == self.cache_read == self.cache_write else max(most, self.cache_read, self.cache_write)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -190,14 +197,13 @@ class Price:
             cache_read_tokens: the part of the input that was read from the cache.
             cache_write_tokens: the part of the input that was written to the cache.
         """
-        rates = self.rates_for(input_tokens)
-        plain = max(0, input_tokens - cache_read_tokens - cache_write_tokens)
-        pico = (
-            plain * rates.input
-            + cache_read_tokens * rates.cache_read
-            + cache_write_tokens * rates.cache_write
-            + output_tokens * rates.output
-        )
+        rates = self.rates_for(input_tokens) if self.above else self.rates
+        if cache_read_tokens or cache_write_tokens:
+            plain = max(0, input_tokens - cache_read_tokens - cache_write_tokens)
+            pico = plain * rates.input + cache_read_tokens * rates.cache_read + cache_write_tokens * rates.cache_write
+        else:
+            pico = input_tokens * rates.input if input_tokens > 0 else 0
+        pico += output_tokens * rates.output
         return -(-pico // _PICO_PER_NANO)
 
     def worst_cost(self, *, input_tokens: int, output_tokens: int) -> int:
@@ -215,7 +221,8 @@ class Price:
 
     def _dearest(self, input_tokens: int) -> tuple[int, int]:
         """The most that an input and an output token of a call with at most this input can cost."""
-        dearest_in, dearest_out = self.rates.dearest_input, self.rates.output
+        rates = self.rates
+        dearest_in, dearest_out = rates.dearest_input, rates.output
         for threshold, price in self.above:
             if input_tokens > threshold:
                 dearest_in = max(dearest_in, price.rates.dearest_input)

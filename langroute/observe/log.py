@@ -6,12 +6,14 @@ shows it. A program with a structlog logger of its own passes that instead.
 """
 
 import logging
+from math import isfinite
 from typing import Any, Protocol
 
+import orjson
 from pydantic_core import to_json
 
 from langroute.errors import ConfigError
-from langroute.observe.plain import Event, action_event, decision_event, outcome_event
+from langroute.observe.plain import Event, action_event, decision_event, is_finite, outcome_event
 from langroute.records import Action, Record
 
 LOGGER_NAME = "langroute"
@@ -43,17 +45,17 @@ class RoutingLog:
         if logger is not None:
             _check(logger)
         self._gate = logging.getLogger(LOGGER_NAME) if logger is None else None
-        self._logger: EventLogger = _JsonLines() if logger is None else logger
+        self._logger = logger
 
     def decision(self, record: Record) -> None:
         """Log which arm was chosen, and why; to be called before the call is made."""
         if self._wanted():
-            self._emit(decision_event(record))
+            self._emit(decision_event(record), plain=is_finite(record))
 
     def outcome(self, record: Record) -> None:
         """Log what came of a call; a record without an outcome logs nothing."""
         if record.outcome is not None and self._wanted():
-            self._emit(outcome_event(record))
+            self._emit(outcome_event(record), plain=is_finite(record))
 
     def closed(self, record: Record) -> None:
         """Log the end of an attempt: its outcome, or the decision that led to no call and the action taken instead."""
@@ -79,16 +81,20 @@ class RoutingLog:
         """Log something other than a call; arguments as in ``events.action_event``."""
         if self._wanted():
             told = action_event(episode=episode, action=action, reason=reason, at=at, call_index=call_index, node=node)
-            self._emit(told)
+            self._emit(told, plain=isfinite(at))
 
     def _wanted(self) -> bool:
         # Building an event costs more than all else here, and most programs have the log switched off.
         return self._gate is None or self._gate.isEnabledFor(logging.INFO)
 
-    def _emit(self, told: Event) -> None:
-        name = told.pop("event")
+    def _emit(self, told: Event, *, plain: bool) -> None:
+        name = told["event"]
         try:
-            self._logger.info(name, **told)
+            if self._gate is not None:
+                _write(self._gate, name, _line(told, plain=plain))
+            elif self._logger is not None:
+                del told["event"]
+                self._logger.info(name, **told)
         except Exception:
             logging.getLogger(f"{LOGGER_NAME}.log").exception("the routing log could not write a %s event", name)
 
@@ -103,14 +109,17 @@ def _check(logger: object) -> None:
         raise ConfigError(f"must be a structlog logger, not {logger!r}", field="logger")
 
 
-class _JsonLines:
-    """Hands every event to the standard logger ``langroute`` as one line of JSON."""
+def _line(told: Event, *, plain: bool) -> str:
+    """An event as JSON; ``plain`` says that all its numbers are finite."""
+    if plain:
+        try:
+            return orjson.dumps(told).decode()
+        except TypeError:
+            pass  # an amount beyond 64 bits, or a number type of some other library
+    return to_json(told, inf_nan_mode="strings").decode()
 
-    def __init__(self) -> None:
-        self._logger = logging.getLogger(LOGGER_NAME)
 
-    def info(self, event: str, /, **fields: Any) -> None:
-        line = to_json({"event": event, **fields}, inf_nan_mode="strings").decode()
-        logger = self._logger
-        # Not `logger.info`: that walks the stack for a caller, which is the same place here for every line.
-        logger.handle(logger.makeRecord(LOGGER_NAME, logging.INFO, __file__, 0, line, (), None, func=event))
+def _write(logger: logging.Logger, event: str, line: str) -> None:
+    """Hand a line to the standard logger ``langroute``."""
+    # Not `logger.info`: that walks the stack for a caller, which is the same place here for every line.
+    logger.handle(logger.makeRecord(LOGGER_NAME, logging.INFO, __file__, 0, line, (), None, func=event))

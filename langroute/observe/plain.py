@@ -4,8 +4,10 @@
 would take longer than all the rest of writing them: so they are built here, and the tests hold them to the schema.
 """
 
+from math import isfinite
 from typing import Any, Literal
 
+from langroute.money import NANO_PER_DOLLAR
 from langroute.records import Action, Outcome, Record, Step, as_dollars
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -27,8 +29,8 @@ def decision_event(record: Record) -> Event:
         "price_of_dollar": float(decision.price_of_dollar),
         "price_reason": ruling.reason,
         "estimated_success": float(decision.success),
-        "estimated_cost_usd": as_dollars(decision.cost_nano),
-        "worst_case_usd": as_dollars(decision.worst_nano),
+        "estimated_cost_usd": decision.cost_nano / NANO_PER_DOLLAR,
+        "worst_case_usd": decision.worst_nano / NANO_PER_DOLLAR,
         "output_limit": decision.output_limit,
         "input_tokens": step.input_tokens,
         "input_bound": step.input_bound,
@@ -61,8 +63,8 @@ def outcome_event(record: Record) -> Event:
         raise ValueError(f"record {record.id!r} has no outcome: its action was {record.action!r}, no call was made")
     return {
         **_attempt("routing_outcome", record, outcome.arm),
-        "estimated_cost_usd": as_dollars(record.decision.cost_nano),
-        "cost_usd": as_dollars(outcome.cost_nano),
+        "estimated_cost_usd": record.decision.cost_nano / NANO_PER_DOLLAR,
+        "cost_usd": outcome.cost_nano / NANO_PER_DOLLAR,
         "worst_case": outcome.worst_case,
         "usage": _usage(outcome),
         "latency_ms": float(outcome.latency_ms),
@@ -86,6 +88,20 @@ def action_event(*, episode: str, action: Action, reason: str, at: float, call_i
         "action": action,
         "reason": reason,
     }
+
+
+def is_finite(record: Record) -> bool:
+    """Whether every number in the events of a record is finite; False also where their sum is not."""
+    step, decision, ruling, outcome = record.step, record.decision, record.ruling, record.outcome
+    view = step.budget
+    total = record.at + decision.propensity + decision.price_of_dollar + decision.success + (ruling.calm_price or 0.0)
+    total += (view.seconds_limit or 0.0) + (view.seconds_left or 0.0)
+    total += step.pressure.context_share + (step.features.prior_confidence or 0.0)
+    for seen in decision.alternatives:
+        total += seen.success + seen.utility
+    if outcome is not None:
+        total += outcome.latency_ms + (outcome.confidence or 0.0)
+    return isfinite(total)
 
 
 def _attempt(event: str, record: Record, arm: str | None) -> Event:
@@ -116,8 +132,8 @@ def _alternatives(record: Record) -> tuple[Event, ...]:
             {
                 "arm": seen.arm,
                 "success": float(seen.success),
-                "cost_usd": as_dollars(seen.cost_nano),
-                "worst_usd": as_dollars(seen.worst_nano),
+                "cost_usd": seen.cost_nano / NANO_PER_DOLLAR,
+                "worst_usd": seen.worst_nano / NANO_PER_DOLLAR,
                 "utility": float(seen.utility),
                 "why_not": seen.why_not,
             }
@@ -131,10 +147,10 @@ def _budget(step: Step) -> Event:
     return {
         "scope": view.scope,
         "limit_usd": as_dollars(view.limit_nano),
-        "spent_usd": as_dollars(view.spent_nano),
-        "held_usd": as_dollars(view.held_nano),
+        "spent_usd": view.spent_nano / NANO_PER_DOLLAR,
+        "held_usd": view.held_nano / NANO_PER_DOLLAR,
         "remaining_usd": as_dollars(view.available_nano),
-        "reserves_usd": {purpose: as_dollars(nano) for purpose, nano in view.reserves},
+        "reserves_usd": {purpose: nano / NANO_PER_DOLLAR for purpose, nano in view.reserves},
         "input_tokens_limit": view.input_tokens_limit,
         "input_tokens_left": view.input_tokens_left,
         "output_tokens_limit": view.output_tokens_limit,

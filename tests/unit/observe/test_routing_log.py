@@ -2,8 +2,10 @@ import copy
 import io
 import json
 import logging
+import math
 import pickle
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import pytest
@@ -128,3 +130,38 @@ def test_odd_text_stays_on_one_line(lines: io.StringIO) -> None:
     RoutingLog().action(episode='a\n"%s"', action="stop", reason="100 % \u2028", at=0.0)
     assert json.loads(lines.getvalue())["episode"] == 'a\n"%s"'
     assert lines.getvalue().count("\n") == 1
+
+
+def infinite(record: Any) -> Iterator[Any]:
+    """The record again and again, each time with another of its numbers infinite, optional ones included."""
+    for item in fields(record):
+        value = getattr(record, item.name)
+        if item.type in (float, float | None):
+            yield replace(record, **{item.name: math.inf})
+        elif is_dataclass(value):
+            yield from (replace(record, **{item.name: changed}) for changed in infinite(value))
+        elif item.name == "alternatives":
+            for changed in infinite(value[0]):
+                yield replace(record, alternatives=(changed, *value[1:]))
+
+
+def test_any_infinite_number_is_written_as_text(lines: io.StringIO) -> None:
+    """Whichever number of a record is infinite, its line says so, and never null."""
+    told = 0
+    for record in infinite(FIRST):
+        log = RoutingLog()
+        log.decision(record)
+        log.closed(record)
+        written = [json.loads(line) for line in lines.getvalue().splitlines()[-2:]]
+        assert written == [
+            json.loads(decision_event(record).model_dump_json()),
+            json.loads(outcome_event(record).model_dump_json()),
+        ]
+        told += "Infinity" in str(written)
+    assert told >= 13
+
+
+def test_amounts_beyond_64_bits_are_written(lines: io.StringIO) -> None:
+    """A number larger than most JSON writers take is written in full."""
+    RoutingLog().decision(replace(PLAN, step=replace(PLAN.step, input_bound=2**70)))
+    assert json.loads(lines.getvalue())["input_bound"] == 2**70
