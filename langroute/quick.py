@@ -28,7 +28,7 @@ def quick(cls: type[Record]) -> type[Record]:
     if odd or cls.__bases__ != (object,) or hasattr(cls, "__post_init__") or not described.__dataclass_params__.frozen:
         raise TypeError(f"{cls.__name__} must be a frozen, keyword-only dataclass without bases and __post_init__")
     twin = type(f"Unlocked{cls.__name__}", (), {"__slots__": described.__slots__} if "__slots__" in vars(cls) else {})
-    written = _constructor(cls, twin)
+    written = _constructor(cls, twin, usual=described.__init__)
     written.__qualname__, written.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
     written.__annotations__ = dict(described.__init__.__annotations__)
     shown = inspect.signature(described.__init__)
@@ -55,9 +55,10 @@ def _reader(cls: Any) -> tuple[tuple[str, ...], "attrgetter[tuple[Any, ...]]"]:
     return names, attrgetter(*names, "__class__")  # one more than the fields: a tuple also where there is only one
 
 
-def _constructor(cls: type, twin: type) -> Callable[..., None]:
-    """The constructor as a person would write it, one assignment a field."""
+def _constructor(cls: type, twin: type, *, usual: Callable[..., None]) -> Callable[..., None]:
+    """The constructor as a person would write it, one assignment a field; a subclass is made in the usual way."""
     names: dict[str, Any] = {"_unlock": object.__setattr__, "_twin": twin, "_cls": cls, "_missing": MISSING}
+    names["_usual"] = usual
     taken, lines = [], ["_unlock(self, '__class__', _twin)"]
     for item in fields(cls):
         name, value = item.name, item.name
@@ -72,6 +73,10 @@ def _constructor(cls: type, twin: type) -> Callable[..., None]:
             taken.append(name)
         lines.append(f"self.{name} = {value}")
     lines.append("self.__class__ = _cls")
+    given = ", ".join(f"{item.name}={item.name}" for item in fields(cls) if item.default_factory is MISSING)
+    made = [item.name for item in fields(cls) if item.default_factory is not MISSING]
+    rest = "".join(f", **({{}} if {name} is _missing else {{'{name}': {name}}})" for name in made)
+    lines.insert(0, f"if self.__class__ is not _cls: return _usual(self, {given}{rest})")
     source = f"def __init__(self, *, {', '.join(taken)}):\n    " + "\n    ".join(lines)
     exec(source, names)  # noqa: S102 - names of fields only, as dataclasses does itself
     written: Callable[..., None] = names["__init__"]

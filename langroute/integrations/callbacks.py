@@ -83,7 +83,7 @@ class RoutingCallbackHandler(BaseCallbackHandler):
         """What was metered so far."""
         return self._totals
 
-    # -- runs of chains and tools: only to know which outermost run a call belongs to --------------------------------
+    # -- runs of chains, tools and retrievers: only to know which outermost run a call belongs to --------------------
 
     def on_chain_start(self, *_: Any, run_id: UUID, parent_run_id: UUID | None = None, **__: Any) -> None:
         """Note where a run belongs."""
@@ -102,6 +102,9 @@ class RoutingCallbackHandler(BaseCallbackHandler):
     on_tool_start = on_chain_start
     on_tool_end = on_chain_end
     on_tool_error = on_chain_error
+    on_retriever_start = on_chain_start
+    on_retriever_end = on_chain_end
+    on_retriever_error = on_chain_error
 
     # -- calls ---------------------------------------------------------------------------------------------------
 

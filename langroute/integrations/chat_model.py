@@ -277,8 +277,10 @@ class RoutedChatModel(BaseChatModel):
         options = dict(kwargs) if stop is None else {**kwargs, "stop": stop}
         messages = self._messages(prompt)
         given = config if _is_whole(config) else ensure_config(_in_place(config))
+        # A list may grow while a person is asked or a pause is kept: what is sent is what the hold was computed from.
+        sent = messages if isinstance(prompt, list) else prompt
         return model_call(
-            prompt=prompt, messages=messages, config=self._with_own(given) if own else given, options=options
+            prompt=sent, messages=messages, config=self._with_own(given) if own else given, options=options
         )
 
     def _messages(self, prompt: LanguageModelInput) -> Sequence[BaseMessage]:

@@ -11,11 +11,13 @@ import pytest
 from deepagents import create_deep_agent
 from langchain.agents import create_agent
 from langchain_core.caches import InMemoryCache
+from langchain_core.documents import Document
 from langchain_core.language_models import FakeListLLM
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableConfig
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
@@ -506,6 +508,26 @@ async def test_parallel_runs_are_told_apart() -> None:
     await asyncio.gather(*(app.graph(app.aextract).ainvoke({"item": "x " * n}, app.config) for n in range(1, 6)))
     assert sorted(record.outcome.usage.input_tokens for record in app.records()) == [1, 2, 3, 4, 5]
     assert app.handler.totals.calls == 5
+
+
+class Rephrasing(BaseRetriever):
+    """A retriever that asks a model to rephrase the question first."""
+
+    model: Any
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        self.model.invoke(query, {"callbacks": run_manager.get_child()})
+        return [Document("found")]
+
+
+def test_a_model_that_a_retriever_asks_belongs_to_the_run_around_it() -> None:
+    """Outside any graph, too: the calls of one chain are one episode, whoever makes them."""
+    house = House()
+    chain = Rephrasing(model=house.small) | RunnableLambda(lambda found: house.small.invoke(str(found)))
+    handler = RoutingCallbackHandler(house.router)
+    chain.invoke("question", {"callbacks": [handler]})
+    assert len(house.records(house.only_episode())) == 2
+    assert not handler._roots
 
 
 def test_the_shadow_has_a_budget_of_its_own() -> None:

@@ -240,3 +240,17 @@ def test_fail_over_stays_within_the_budget() -> None:
     assert answer.text == "large"
     assert house.router.balance("tight").used.nano_usd <= room
     assert house.large.calls[0].kwargs["max_tokens"] < 4096
+
+
+def test_what_is_sent_is_what_was_held_though_the_list_grows_meanwhile() -> None:
+    """A list of messages that grows while a person thinks cannot make the call dearer than its hold."""
+    said: list[Any] = [HumanMessage("hello")]
+    house = House(config=ASKING, budget=Budget(total_dollars=1))
+    house.router.person = lambda question: (said.append(HumanMessage("more " * 9_000)), "once")[1]
+    with house.router.episode("e"):
+        house.llm.invoke(said, {"metadata": {"langroute_kind": "control"}})
+    (call,) = house.large.calls
+    assert [message.text for message in call.messages] == ["hello"]
+    (entry,) = house.router.ledger.entries("episode:e")
+    assert entry.settled is not None
+    assert entry.settled.nano_usd <= entry.held.nano_usd

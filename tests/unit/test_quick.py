@@ -121,3 +121,20 @@ def test_what_the_constructor_could_not_make_is_refused() -> None:
     for odd in (Open, Positional, Checked, Child):
         with pytest.raises(TypeError, match="must be a frozen"):
             quick(odd)
+
+
+def test_a_subclass_is_a_record_of_its_own_class() -> None:
+    """A class that somebody derives from a record is made as from any dataclass, with room of its own or without."""
+
+    class Wide(Quick):
+        pass
+
+    class Narrow(Quick):
+        __slots__ = ()
+
+    for kind in (Wide, Narrow):
+        made = kind(name="a", size=4)
+        assert type(made) is kind
+        assert (made.name, made.tags, made.size, made.double) == ("a", [], 4, 8)
+        assert kind(name="a", tags=["x"]).tags == ["x"]
+        assert type(changed(made, size=5)) is kind
