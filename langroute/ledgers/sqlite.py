@@ -24,6 +24,7 @@ from langroute.ledgers.rules import (
 from langroute.ledgers.stores import file_of
 
 _PACKAGE = "langroute.ledgers"
+_MOST_SEEN = 10_000
 
 
 class SqliteLedger:
@@ -45,6 +46,7 @@ class SqliteLedger:
 
     def __init__(self, path: str | Path, *, busy_timeout_s: float = 30.0) -> None:
         self._sql = sql_of(_PACKAGE)
+        self._seen: set[str] = set()
         self._database = Database(
             path, package=_PACKAGE, room="ledger", error=LedgerUnavailable, busy_timeout_s=busy_timeout_s
         )
@@ -62,15 +64,19 @@ class SqliteLedger:
     def open(self, scope: str, limits: Limits, *, at: float) -> Balance:
         """Open a scope, or return its books as they are; see `langroute.protocols.Ledger.open`."""
         check_limits(limits)
-        # Every step looks at a scope that is open by now: that needs no lock against other writers. A scope that
-        # another process opens in between is left as it is by the insertion below.
-        if known := self._database.rows(self._sql["find_scope"], {"scope": scope}):
+        # Steps look again and again at a scope that is open by now: that needs no lock against other writers. Whether
+        # this process has seen it is only a hint of where to begin; what is in the file decides.
+        if scope in self._seen and (known := self._database.rows(self._sql["find_scope"], {"scope": scope})):
             return balance_of(known)
         with self._database.write() as connection:
             row = {"scope": scope, "at": at} | bind_limits(limits)
             if connection.execute(self._sql["open_scope"], row).rowcount:
-                self._keep(connection, scope, dict(limits.reserves))
-            return self._balance(connection, scope)
+                self._keep_first(connection, scope, limits)
+            balance = self._balance(connection, scope)
+        if len(self._seen) >= _MOST_SEEN:
+            self._seen.clear()
+        self._seen.add(scope)
+        return balance
 
     def balance(self, scope: str) -> Balance:
         """The books of a scope; see `langroute.protocols.Ledger.balance`."""
@@ -161,6 +167,12 @@ class SqliteLedger:
                 balances = [self._balance(connection, scope) for scope in scopes]
                 raise refusal(balances, request) or closed_scope(scopes[0])
             connection.execute(self._sql["take_purpose"], part)
+
+    def _keep_first(self, connection: sqlite3.Connection, scope: str, limits: Limits) -> None:
+        """Write the reserves of a scope that is opened in this very transaction: none of its purposes has a row yet."""
+        for purpose, kept in limits.reserves:
+            row = {"scope": scope, "purpose": purpose, "kept": kept, "used": 0}
+            connection.execute(self._sql["keep_purpose"], row)
 
     def _keep(self, connection: sqlite3.Connection, scope: str, reserves: dict[Purpose, int]) -> None:
         """Write the rows of a scope's purposes anew: the reserves in their order, with what each has used so far."""
