@@ -20,6 +20,7 @@ from langroute.records import ActionTaken
 
 ACTION_NAME = "langroute_spend"
 _MOST_REMEMBERED = 10_000
+_MOST_RUNNING = 1_000  # node executions under way at once; each is kept alive, with what LangGraph keeps in it
 _ANSWERS = "The last answer could not be followed; say 'once', 'episode', 'no' or {'raise_budget_to_usd': 0.5}."
 
 Verdict = Literal["once", "episode", "no", "raise"]
@@ -191,7 +192,7 @@ class QuestionBook:
             count = count if kept is execution else 0
             self._calls[id(execution)] = (execution, count + 1)
             self._calls.move_to_end(id(execution))
-            while len(self._calls) > _MOST_REMEMBERED:
+            while len(self._calls) > _MOST_RUNNING:
                 self._calls.popitem(last=False)
         return f"{task}#{count}"
 

@@ -30,6 +30,8 @@ STRUCTURE = "langroute_structure"
 _FORMAT = "response_format"
 # Arguments of some models' own `bind_tools`, which has to see them: there they also change how tools are described.
 _BIND_KEYS = ("tool_choice", "strict", "parallel_tool_calls", _FORMAT)
+# A call that must make a tool call cannot be a loop's last one: its answer is the tool call, as with `ToolStrategy`.
+_FREE_CHOICE = (None, "auto", "none", False)
 _MOST_ANSWERS = 10_000
 
 
@@ -187,7 +189,7 @@ class StepReader:
             needs_tools=bool(call.tools),
             needs_structure=call.needs_structure,
             pinned=place.pinned(self._config.pins),
-            loops=place.loops,
+            loops=place.loops and call.tool_options.get("tool_choice") in _FREE_CHOICE,
             features=self._signals.features(
                 reading,
                 episode=episode,

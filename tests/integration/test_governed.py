@@ -7,11 +7,13 @@ import pytest
 from integration.routed import LARGE, SMALL, House
 from langchain.agents import create_agent
 from langchain.agents.middleware import ClearToolUsesEdit
+from langchain.agents.structured_output import ToolStrategy
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command, RetryPolicy
+from pydantic import BaseModel
 
 from langroute import Budget, ConfigError, ModelPool, RoutedChatModel, RouterConfig, StepRouter, route_graph
 from langroute.actions import Actions
@@ -176,6 +178,22 @@ def test_a_graphs_own_tool_node_keeps_its_tools() -> None:
     with house.router.episode("plain"):
         model.invoke("work")
     assert all(call.kwargs.get("tools") for call in (*house.small.calls, *house.large.calls))
+
+
+def test_an_answer_that_must_be_a_tool_call_keeps_its_tool() -> None:
+    """A schema that LangChain demands by a tool is the answer itself: the loop is not ended by taking it away."""
+
+    class Total(BaseModel):
+        """A sum."""
+
+        value: int
+
+    def answer(messages: Any, kwargs: Any) -> Reply:
+        return Reply(tool_calls=(("Total", {"value": 3}),)) if kwargs.get("tools") else Reply(text="three")
+
+    house = House(small=answer, large=answer, budget=Budget(total_dollars=0.0006))
+    agent = create_agent(house.llm, [], response_format=ToolStrategy(Total))
+    assert agent.invoke({"messages": [HumanMessage("1 + 2")]})["structured_response"] == Total(value=3)
 
 
 # -- compressing ---------------------------------------------------------------------------------------------------

@@ -90,6 +90,17 @@ def test_an_output_limit_that_may_not_be_lowered_rules_the_arm_out() -> None:
     assert "its usual call may cost" in told.ruling.permits[0].why_not
 
 
+def test_a_limit_of_a_few_tokens_is_not_worth_calling_for() -> None:
+    """What fits only at a handful of tokens is ruled out: an answer cut after a word is paid for and worth nothing."""
+    small = TWO[0]
+    room = small.price.worst_cost(input_tokens=800, output_tokens=15)
+    step = a_step(budget=view(limit=10 * DOLLAR, spent=10 * DOLLAR - room))
+    assert thought(step).decision.arm is None
+    assert "smallest worthwhile call" in thought(step).ruling.permits[0].why_not
+    assert thought(step, least_output_tokens=1).decision.output_limit == 15
+    assert thought(replace(step, output_cap=20)).decision.output_limit == 15, "a quarter of a short limit will do"
+
+
 # -- compress --------------------------------------------------------------------------------------------------------
 
 

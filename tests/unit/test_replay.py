@@ -116,6 +116,14 @@ def test_what_cannot_be_replayed_is_said() -> None:
         replay_episode([PLAN], arms=ARMS, policy_name="x", decide=lambda _: RoutingDecision(arm="huge"))
 
 
+def test_any_arm_can_be_replayed_by_name() -> None:
+    """``always:ARM`` prices every call at that arm's list; an arm that was not in the pool is refused by name."""
+    calls = replay_episode(episode(), arms=ARMS, policy_name="always:small").calls
+    assert {call.arm for call in calls} == {"small"}
+    with pytest.raises(ConfigError, match=r"^policy: the pool of the episode has no arm 'huge'; it had small, large"):
+        replay_episode([PLAN], arms=ARMS, policy_name="always:huge")
+
+
 @given(
     kind=st.sampled_from(KINDS),
     usage=st.builds(

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from episode_samples import episode
 
+from langroute.books import Amount, HoldRequest, Limits
 from langroute.journal.store import open_journal
+from langroute.ledgers import open_ledger
 from langroute.records import ActionTaken
 
 Run = Callable[..., Any]
@@ -37,6 +39,25 @@ def test_json_is_one_object(run: Run, store: str) -> None:
     part = json.loads(run("explain", "order-42", "--json", "--step", "1", "--store", store).output)
     assert len(whole["attempts"]) == 6
     assert [attempt["decision"]["record_id"] for attempt in part["attempts"]] == ["r1", "r2"]
+
+
+def test_books_that_know_more_than_the_records_are_told(run: Run, store: str) -> None:
+    """A process that died leaves holds and settlements without a record; where both agree nothing is said."""
+    ledger = open_ledger(store)
+    spent = sum(record.outcome.cost_nano for record in episode() if record.outcome)
+    ledger.open("episode:order-42", Limits(nano_usd=80_000_000), at=0.0)
+    for name, nano in (("told", spent), ("lost", 1_000_000), ("open", 2_000_000)):
+        ledger.hold(HoldRequest(id=name, scopes=("episode:order-42",), amount=Amount(nano_usd=nano)))
+        if name == "told":
+            ledger.settle(name, Amount(nano_usd=nano), at=1.0)
+            only_open = run("explain", "order-42", "--store", store).output
+            assert "The books say" not in only_open
+        elif name == "lost":
+            ledger.settle(name, Amount(nano_usd=nano), at=1.0)
+    ledger.close()
+    told = " ".join(run("explain", "order-42", "--store", store, width=120).output.split())
+    assert "and $0.002 held" in told
+    assert "such a hold stays, since its call may have been billed" in told
 
 
 def test_without_an_episode_all_are_listed(run: Run, store: str) -> None:
