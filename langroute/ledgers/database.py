@@ -24,13 +24,8 @@ _MAKE_SCHEMA_TABLE = "CREATE TABLE IF NOT EXISTS langroute_schema (room TEXT PRI
 _SET_VERSION = "INSERT INTO langroute_schema VALUES (?, ?) ON CONFLICT (room) DO UPDATE SET version = excluded.version"
 
 # Only where the write-ahead log is carried over into the file does SQLite wait for the disk. The usual 1,000 pages are
-# full after some thirty steps; these take a few hundred, and at most 10 MB of log beside the file (40 MB beside a file
-# that was made with pages of 4 kB).
+# full after some thirty steps; these take a few hundred, and at most 40 MB of log beside the file.
 _PAGES_BETWEEN_SYNCS = 10_000
-
-# A booking changes a few numbers on several pages, and each of them is logged whole: small ones cost half the time.
-# For files that are made from now on; SQLite leaves the pages of a file that exists as they are.
-_PAGE_BYTES = 1024
 
 _WAYS_OUT = {
     "SQLITE_FULL": "Free some space on the disk and call again.",
@@ -234,7 +229,6 @@ class _Transaction:
 
 def _use_write_ahead_log(connection: sqlite3.Connection, *, deadline: float) -> None:
     # SQLite does not wait by itself where two processes turn the log on at the same moment.
-    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
     while True:
         try:
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
