@@ -39,14 +39,14 @@ def closing_reason(
     """Why this has to be the last call of a loop; empty when what is left carries another round.
 
     Args:
-        step: the step.
+        step: a step that ``may_close``.
         arms: the pool.
         permits: which arms may be called, one per arm.
         estimates: what they are expected to cost, one per arm.
         output_tokens: output tokens that a last call should have room for.
     """
     left = left_for_closing(step)
-    if not may_close(step) or left is None or not _short_of_money(permits):
+    if left is None or not _short_of_money(permits):
         return ""
     able = [place for place, seen in enumerate(permits) if seen.allowed]
     if not able:

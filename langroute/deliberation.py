@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Literal
 
 from langroute.books import Balance, Resource
 from langroute.errors import BudgetExceeded, LangrouteError, NoArmAvailable, StepNotWorthwhile
 from langroute.money import dollars, format_dollars
 from langroute.permits import usual_limit
 from langroute.quick import quick
-from langroute.records import Arm, BudgetView, Estimate, Measure, Permit, RoutingDecision, Ruling, Step
+from langroute.records import Arm, BudgetView, Estimate, Measure, Permit, Record, RoutingDecision, Ruling, Step
 
 
 @quick
@@ -21,6 +22,27 @@ class Deliberation:
     ruling: Ruling
     decision: RoutingDecision
     measures: tuple[Measure, ...] = ()
+
+
+def record_of(
+    thought: Deliberation,
+    *,
+    record_id: str,
+    at: float,
+    action: Literal["call", "shadow"] = "call",
+    measures: tuple[Measure, ...] = (),
+) -> Record:
+    """The record of an attempt so far: the decision with all it was based on; ``measures`` stand before its own."""
+    return Record(
+        id=record_id,
+        at=at,
+        step=thought.step,
+        estimates=thought.estimates,
+        ruling=thought.ruling,
+        decision=thought.decision,
+        action=action,
+        measures=(*measures, *thought.measures),
+    )
 
 
 def view_of(balance: Balance, step: Step, *, max_seconds: float | None, now: float) -> BudgetView:

@@ -26,7 +26,7 @@ from langroute.acts import (
 )
 from langroute.bookings import failed, hold_request, outcome_of, settled
 from langroute.books import Amount, Balance, HoldRequest
-from langroute.deliberation import Deliberation, could_wait, pinned_step, refusal, view_of
+from langroute.deliberation import Deliberation, could_wait, pinned_step, record_of, refusal, view_of
 from langroute.episodes import Episode, RunPlace
 from langroute.errors import BudgetExceeded, ConfigError
 from langroute.faults import classify_fault
@@ -155,7 +155,8 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
             seen = _shorter(observe, episode, seen, thought, learned)
             if learned.compressed is not None:
                 continue
-        record = _record(router.new_id(), now, thought, learned)
+        shortened = () if learned.compressed is None else (learned.compressed,)
+        record = record_of(thought, record_id=router.new_id(), at=now, measures=shortened)
         if thought.decision.arm is None:
             yield Close(hold_id=None, amount=Amount(), worst_case=False, record=replace(record, action="stop"))
             if learned.rejected:
@@ -383,16 +384,3 @@ def _another_arm(record: Record, arm: Arm) -> bool:
 
 def _ms(router: Router, began: float) -> float:
     return round((router.clock.elapsed() - began) * 1000, 3)
-
-
-def _record(record_id: str, at: float, thought: Deliberation, learned: _Learned) -> Record:
-    compressed = () if learned.compressed is None else (learned.compressed,)
-    return Record(
-        id=record_id,
-        at=at,
-        step=thought.step,
-        estimates=thought.estimates,
-        ruling=thought.ruling,
-        decision=thought.decision,
-        measures=(*compressed, *thought.measures),
-    )

@@ -9,19 +9,16 @@ from langroute.money import format_dollars
 from langroute.records import Arm, Permit, Rejection, Step
 
 
-def permit(
-    step: Step, arm: Arm, *, barred: str = "", lower_output: bool = True, least_output_tokens: int = 1
-) -> Permit:
+def permit(step: Step, arm: Arm, *, lower_output: bool = True, least_output_tokens: int = 1) -> Permit:
     """Whether an arm may be called now, and with which output limit.
 
     Args:
         step: the step.
         arm: the arm.
-        barred: why the arm may not be called whatever it can do; empty when nothing speaks against it.
         lower_output: whether a limit below the usual one will do where the usual one does not fit.
         least_output_tokens: a lowered limit will not do below this, or a quarter of the usual one if that is less.
     """
-    if reason := _incapable(step, arm) or barred:
+    if reason := _incapable(step, arm):
         return Permit(arm=arm.name, why_not=reason)
     most, bound = usual_limit(step, arm), step.bound_for(arm)
     if most < arm.min_output_tokens:

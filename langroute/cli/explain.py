@@ -13,7 +13,7 @@ from langroute.errors import ConfigError
 
 if TYPE_CHECKING:
     from langroute.protocols import Journal
-    from langroute.records import Record
+    from langroute.records import ActionTaken, Record
 
 
 def explain(
@@ -30,16 +30,14 @@ def explain(
     """
     with reading(store) as journal:
         if episode is not None:
-            _explain_one(journal, episode, step, as_json=as_json)
-            if not as_json and step is None:
-                _tell_of_books(store, journal, episode)
+            _explain_one(journal, episode, step, store, as_json=as_json)
         elif step is not None:
             raise ConfigError("needs an episode: langroute explain EPISODE --step N", field="--step")
         else:
             _list(journal, limit, as_json=as_json)
 
 
-def _explain_one(journal: "Journal", episode: str, step: int | None, *, as_json: bool) -> None:
+def _explain_one(journal: "Journal", episode: str, step: int | None, store: str, *, as_json: bool) -> None:
     from langroute.observe import report
 
     records, end, arms = journal.records(episode), journal.end(episode), journal.arms(episode)
@@ -50,6 +48,7 @@ def _explain_one(journal: "Journal", episode: str, step: int | None, *, as_json:
         typer.echo(report.as_json(wanted, end, arms, happened))
     elif step is None:
         console().print(report.explain(records, end, arms, actions))
+        _tell_of_books(store, episode, records, actions)
     else:
         for place, record in enumerate(wanted):
             if place:
@@ -57,7 +56,7 @@ def _explain_one(journal: "Journal", episode: str, step: int | None, *, as_json:
             console().print(report.explain_step(record))
 
 
-def _tell_of_books(store: str, journal: "Journal", episode: str) -> None:
+def _tell_of_books(store: str, episode: str, records: "Sequence[Record]", actions: "Sequence[ActionTaken]") -> None:
     """Say where the books know of more than the records: a process died, or calls are under way."""
     from langroute.episodes import scope_of
     from langroute.errors import LedgerError
@@ -72,9 +71,9 @@ def _tell_of_books(store: str, journal: "Journal", episode: str) -> None:
         return
     finally:
         ledger.close()
-    booked = [record.outcome for record in journal.records(episode) if record.action != "shadow"]
+    booked = [record.outcome for record in records if record.action != "shadow"]
     calls = sum(outcome.cost_nano for outcome in booked if outcome is not None)
-    told = calls + sum(action.cost_nano for action in journal.actions(episode))
+    told = calls + sum(action.cost_nano for action in actions)
     if books.spent.nano_usd == told and not books.held.nano_usd:
         return
     typer.echo()

@@ -15,7 +15,7 @@ from langchain_core.outputs import LLMResult
 
 from langroute.acts import Close
 from langroute.books import Amount
-from langroute.deliberation import pinned_step
+from langroute.deliberation import pinned_step, record_of
 from langroute.episodes import current_episode
 from langroute.errors import ConfigError
 from langroute.faults import classify_fault
@@ -186,16 +186,7 @@ class RoutingCallbackHandler(BaseCallbackHandler):
         step = self._reader.read(call, episode=name, call_index=self._episodes.begin(name, at=now))
         step = pinned_step(step, None if around is None else around.arm)
         thought = self._router.deliberate(self._episodes.with_budget(step, at=now))
-        return Record(
-            id=unique,
-            at=now,
-            step=thought.step,
-            estimates=thought.estimates,
-            ruling=thought.ruling,
-            decision=thought.decision,
-            action="shadow",
-            measures=thought.measures,
-        )
+        return record_of(thought, record_id=unique, at=now, action="shadow")
 
     def _close(self, opened: "_OpenCall", error: BaseException | None = None) -> None:
         """Price the call, and keep the record."""

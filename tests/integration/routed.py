@@ -34,9 +34,3 @@ class House:
         self.router.flush()
         (episode,) = self.router.journal.episodes()
         return episode
-
-    def only_action_episode(self) -> str:
-        """The id of the one episode whose actions are stored."""
-        self.router.flush()
-        (episode,) = self.router.journal.episodes()
-        return episode

@@ -58,7 +58,7 @@ def test_a_graph_stops_before_a_dear_call_and_goes_on_with_the_answer(answer: ob
     assert stopped.value["action_requests"][0]["name"] == ACTION_NAME
     assert not house.large.calls
     assert not house.small.calls
-    episode = house.only_action_episode()
+    episode = house.only_episode()
     assert house.router.balance(episode).used.nano_usd == 0
     done = graph.invoke(Command(resume=answer), _thread("t"))
     assert done["messages"][-1].text == arm
