@@ -16,7 +16,7 @@ from langroute.quick import quick
 from langroute.records import ActionTaken, Arm, Record, Usage
 
 
-@quick
+@quick(opaque=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What a call brought back, before it is judged.

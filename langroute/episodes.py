@@ -18,7 +18,7 @@ __all__ = ["Episode", "EpisodeBook", "RunPlace", "current_episode", "episode_of"
 _MOST_REMEMBERED = 10_000
 
 
-@quick
+@quick(opaque=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlace:
     """Where a call stands in its host framework, as far as the episode depends on it.

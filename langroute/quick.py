@@ -1,83 +1,100 @@
-"""Frozen records that are made fast: a step makes some forty of them, and their constructors were a fifth of its time.
+"""Frozen records that are made fast: a step makes some fifty of them, and their constructors were a fifth of its time.
 
-A frozen dataclass may not assign its own fields, so its constructor goes through ``object.__setattr__``, field by
-field, at seven times the price of an assignment. Here the constructor works on an unlocked twin of the class, with the
-same fields and no lock, and turns the instance into the frozen class when it is done.
+They are written down as dataclasses, so that everybody can read them, type checkers know them, and ``dataclasses``
+goes on working with them. What is used at run time is a ``msgspec.Struct`` with the same fields, which is made in a
+tenth of the time, copied with changes in a twentieth, and written as JSON without any code of ours.
 """
 
-import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, fields
-from functools import cache
-from operator import attrgetter
-from typing import Any, TypeVar
+from dataclasses import MISSING, Field, fields
+from typing import Any, TypeVar, overload
+
+import msgspec
+from msgspec.structs import replace
 
 Record = TypeVar("Record")
 
+_MADE_BY_DATACLASS = frozenset(
+    {
+        "__annotations__",
+        "__delattr__",
+        "__dict__",
+        "__eq__",
+        "__getstate__",
+        "__hash__",
+        "__init__",
+        "__match_args__",
+        "__module__",
+        "__replace__",
+        "__repr__",
+        "__setattr__",
+        "__setstate__",
+        "__slots__",
+        "__weakref__",
+    }
+)
 
-def quick(cls: type[Record]) -> type[Record]:
-    """Give a frozen, keyword-only dataclass a fast constructor; nothing else about it changes.
+
+@overload
+def quick(cls: type[Record], /) -> type[Record]: ...
+
+
+@overload
+def quick(*, opaque: bool) -> Callable[[type[Record]], type[Record]]: ...
+
+
+def quick(cls: type[Record] | None = None, /, *, opaque: bool = False) -> Any:
+    """Make a frozen, keyword-only dataclass a struct with the same fields, methods and properties.
 
     Use it above ``@dataclass(frozen=True, slots=True, kw_only=True)``, on classes without ``__post_init__`` and bases.
+
+    Args:
+        cls: the dataclass.
+        opaque: its fields may hold anything, so that it may be part of a cycle. Records of plain data cannot: the
+            garbage collector does not look at them, which matters where a long run keeps many.
 
     Raises:
         TypeError: the class is something else than that.
     """
+    if cls is None:
+        return lambda given: _struct(given, opaque=opaque)
+    return _struct(cls, opaque=opaque)
+
+
+def _struct(cls: type[Record], *, opaque: bool) -> type[Record]:
+    """The struct of a dataclass; see `quick`."""
     described: Any = cls
     odd = [item.name for item in fields(described) if not (item.init and item.kw_only)]
     if odd or cls.__bases__ != (object,) or hasattr(cls, "__post_init__") or not described.__dataclass_params__.frozen:
         raise TypeError(f"{cls.__name__} must be a frozen, keyword-only dataclass without bases and __post_init__")
-    twin = type(f"Unlocked{cls.__name__}", (), {"__slots__": described.__slots__} if "__slots__" in vars(cls) else {})
-    written = _constructor(cls, twin, usual=described.__init__)
-    written.__qualname__, written.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
-    written.__annotations__ = dict(described.__init__.__annotations__)
-    shown = inspect.signature(described.__init__)
-    described.__init__ = written
-    described.__init__.__signature__ = shown
-    return cls
+    names = {item.name for item in fields(described)}
+    kept = {name: value for name, value in vars(cls).items() if name not in _MADE_BY_DATACLASS | names}
+    made: Any = msgspec.defstruct(
+        cls.__name__,
+        [_field(item) for item in fields(described)],
+        namespace={**kept, "__qualname__": cls.__qualname__},
+        module=cls.__module__,
+        frozen=True,
+        kw_only=True,
+        gc=opaque,
+        dict="__slots__" not in vars(cls),
+    )
+    made.__annotations__ = dict(cls.__annotations__)
+    record: type[Record] = made
+    return record
+
+
+def _field(item: "Field[Any]") -> tuple[str, Any] | tuple[str, Any, Any]:
+    if item.default_factory is not MISSING:
+        return item.name, Any, msgspec.field(default_factory=item.default_factory)
+    return (item.name, Any) if item.default is MISSING else (item.name, Any, item.default)
 
 
 def changed(record: Record, /, **changes: Any) -> Record:
-    """A copy of a quick record with some fields changed; as ``dataclasses.replace``, at half its time.
+    """A copy of a quick record with some fields changed; as ``dataclasses.replace``, at a twentieth of its time.
 
     Raises:
         TypeError: a field that the record does not have.
     """
-    cls: Any = type(record)
-    names, values = _reader(cls)
-    made: Record = cls(**{**dict(zip(names, values(record), strict=False)), **changes})
+    made: Record = replace(record, **changes)  # type: ignore[type-var]
     return made
-
-
-@cache
-def _reader(cls: Any) -> tuple[tuple[str, ...], "attrgetter[tuple[Any, ...]]"]:
-    names = tuple([item.name for item in fields(cls)])
-    return names, attrgetter(*names, "__class__")  # one more than the fields: a tuple also where there is only one
-
-
-def _constructor(cls: type, twin: type, *, usual: Callable[..., None]) -> Callable[..., None]:
-    """The constructor as a person would write it, one assignment a field; a subclass is made in the usual way."""
-    names: dict[str, Any] = {"_unlock": object.__setattr__, "_twin": twin, "_cls": cls, "_missing": MISSING}
-    names["_usual"] = usual
-    taken, lines = [], ["_unlock(self, '__class__', _twin)"]
-    for item in fields(cls):
-        name, value = item.name, item.name
-        if item.default is not MISSING:
-            names[f"_default_{name}"] = item.default
-            taken.append(f"{name}=_default_{name}")
-        elif item.default_factory is not MISSING:
-            names[f"_make_{name}"] = item.default_factory
-            taken.append(f"{name}=_missing")
-            value = f"_make_{name}() if {name} is _missing else {name}"
-        else:
-            taken.append(name)
-        lines.append(f"self.{name} = {value}")
-    lines.append("self.__class__ = _cls")
-    given = ", ".join(f"{item.name}={item.name}" for item in fields(cls) if item.default_factory is MISSING)
-    made = [item.name for item in fields(cls) if item.default_factory is not MISSING]
-    rest = "".join(f", **({{}} if {name} is _missing else {{'{name}': {name}}})" for name in made)
-    lines.insert(0, f"if self.__class__ is not _cls: return _usual(self, {given}{rest})")
-    source = f"def __init__(self, *, {', '.join(taken)}):\n    " + "\n    ".join(lines)
-    exec(source, names)  # noqa: S102 - names of fields only, as dataclasses does itself
-    written: Callable[..., None] = names["__init__"]
-    return written

@@ -56,7 +56,7 @@ class Structure:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-@quick
+@quick(opaque=True)
 @dataclass(frozen=True, kw_only=True)
 class ModelCall:
     """One call as it reached a door: the prompt, the config, and what was bound to it.

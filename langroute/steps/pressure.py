@@ -249,7 +249,7 @@ class _Tally:
 _tally_values = attrgetter(*_Tally.__slots__)  # a tenth of the time of dataclasses.replace
 
 
-@quick
+@quick(opaque=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Snapshot:
     """The state after a read: how many body messages it covered, and the leading system messages it came with.
@@ -263,7 +263,7 @@ class _Snapshot:
     tail: Any
 
 
-@quick
+@quick(opaque=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cursor:
     """The messages of one conversation as last read, and snapshots of the last few reads, shortest first."""
