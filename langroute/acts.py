@@ -12,11 +12,11 @@ from langroute.books import Amount, HoldRequest
 from langroute.episodes import Episode, RunPlace
 from langroute.questions import Ask as AskPerson
 from langroute.questions import Question
-from langroute.quick import quick
+from langroute.quick import quick_opaque
 from langroute.records import ActionTaken, Arm, Record, Usage
 
 
-@quick(opaque=True)
+@quick_opaque
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What a call brought back, before it is judged.

@@ -10,7 +10,7 @@ from langroute.budget import Budget
 from langroute.episode import Episode, current_episode, episode_of, inside, scope_of
 from langroute.errors import ConfigError
 from langroute.protocols import Clock, Ledger
-from langroute.quick import quick
+from langroute.quick import quick_opaque
 from langroute.records import ActionTaken, EpisodeEnd
 
 __all__ = ["Episode", "EpisodeBook", "RunPlace", "current_episode", "episode_of", "inside", "scope_of"]
@@ -18,7 +18,7 @@ __all__ = ["Episode", "EpisodeBook", "RunPlace", "current_episode", "episode_of"
 _MOST_REMEMBERED = 10_000
 
 
-@quick(opaque=True)
+@quick_opaque
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlace:
     """Where a call stands in its host framework, as far as the episode depends on it.

@@ -5,9 +5,8 @@ goes on working with them. What is used at run time is a ``msgspec.Struct`` with
 tenth of the time, copied with changes in a twentieth, and written as JSON without any code of ours.
 """
 
-from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -35,38 +34,30 @@ _MADE_BY_DATACLASS = frozenset(
 )
 
 
-@overload
-def quick(cls: type[Record], /) -> type[Record]: ...
-
-
-@overload
-def quick(*, opaque: bool) -> Callable[[type[Record]], type[Record]]: ...
-
-
-def quick(cls: type[Record] | None = None, /, *, opaque: bool = False) -> Any:
-    """Make a frozen, keyword-only dataclass a struct with the same fields, methods and properties.
+def quick(cls: type[Record]) -> type[Record]:
+    """Make a frozen, keyword-only dataclass of plain data a struct with the same fields, methods and properties.
 
     Use it above ``@dataclass(frozen=True, slots=True, kw_only=True)``, on classes without ``__post_init__`` and bases.
-
-    Args:
-        cls: the dataclass.
-        opaque: its fields may hold anything, so that it may be part of a cycle. Records of plain data cannot: the
-            garbage collector does not look at them, which matters where a long run keeps many.
+    Plain data hold no cycles, so the garbage collector need not look at them, however many a long run keeps.
 
     Raises:
         TypeError: the class is something else than that.
     """
-    if cls is None:
-        return lambda given: _struct(given, opaque=opaque)
-    return _struct(cls, opaque=opaque)
+    return _struct(cls, tracked=False)
 
 
-def _struct(cls: type[Record], *, opaque: bool) -> type[Record]:
-    """The struct of a dataclass; see `quick`."""
+def quick_opaque(cls: type[Record]) -> type[Record]:
+    """The same as `quick` for a class whose fields may hold anything, a cycle included."""
+    return _struct(cls, tracked=True)
+
+
+def _struct(cls: type[Record], *, tracked: bool) -> type[Record]:
     described: Any = cls
     odd = [item.name for item in fields(described) if not (item.init and item.kw_only)]
-    if odd or cls.__bases__ != (object,) or hasattr(cls, "__post_init__") or not described.__dataclass_params__.frozen:
-        raise TypeError(f"{cls.__name__} must be a frozen, keyword-only dataclass without bases and __post_init__")
+    fit = described.__dataclass_params__.frozen and "__slots__" in vars(cls) and cls.__bases__ == (object,)
+    if odd or not fit or hasattr(cls, "__post_init__"):
+        message = "must be a frozen, slotted, keyword-only dataclass without bases and __post_init__"
+        raise TypeError(f"{cls.__name__} {message}")
     names = {item.name for item in fields(described)}
     kept = {name: value for name, value in vars(cls).items() if name not in _MADE_BY_DATACLASS | names}
     made: Any = msgspec.defstruct(
@@ -76,8 +67,7 @@ def _struct(cls: type[Record], *, opaque: bool) -> type[Record]:
         module=cls.__module__,
         frozen=True,
         kw_only=True,
-        gc=opaque,
-        dict="__slots__" not in vars(cls),
+        gc=tracked,
     )
     made.__annotations__ = dict(cls.__annotations__)
     record: type[Record] = made

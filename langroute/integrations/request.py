@@ -20,7 +20,6 @@ from langroute.integrations.options import refuse_hidden_costs, take_output_limi
 from langroute.integrations.place import NodePlace, node_place
 from langroute.integrations.signals import Signals
 from langroute.pool import ModelPool
-from langroute.quick import quick
 from langroute.records import BudgetView, Kind, Step
 from langroute.steps import ConversationReader, Reading, bound_input_tokens, expected_input_tokens
 from langroute.steps.calls import classify_call, system_prompt
@@ -56,7 +55,6 @@ class Structure:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-@quick(opaque=True)
 @dataclass(frozen=True, kw_only=True)
 class ModelCall:
     """One call as it reached a door: the prompt, the config, and what was bound to it.

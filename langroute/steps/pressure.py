@@ -24,7 +24,7 @@ from operator import attrgetter
 from threading import Lock
 from typing import Any
 
-from langroute.quick import quick
+from langroute.quick import quick, quick_opaque
 from langroute.records import Pressure
 from langroute.steps.answers import misfit_reported, says_nothing, takes_back
 from langroute.steps.facts import author, message_bytes, tool_call_key
@@ -249,7 +249,7 @@ class _Tally:
 _tally_values = attrgetter(*_Tally.__slots__)  # a tenth of the time of dataclasses.replace
 
 
-@quick(opaque=True)
+@quick_opaque
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Snapshot:
     """The state after a read: how many body messages it covered, and the leading system messages it came with.
@@ -263,7 +263,7 @@ class _Snapshot:
     tail: Any
 
 
-@quick(opaque=True)
+@quick_opaque
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cursor:
     """The messages of one conversation as last read, and snapshots of the last few reads, shortest first."""

@@ -1,12 +1,14 @@
 import copy
+import gc
 import inspect
 import pickle
-from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, replace
-from typing import Any
+import weakref
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, get_type_hints
 
 import pytest
 
-from langroute.quick import changed, quick
+from langroute.quick import changed, quick, quick_opaque
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +34,11 @@ class Quick:
         return 2 * self.size
 
 
-@quick
-@dataclass(frozen=True, kw_only=True)
-class Roomy:
+@quick_opaque
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opaque:
     name: str = "a"
+    anything: object = None
 
 
 def test_a_quick_record_is_the_record_it_was() -> None:
@@ -56,11 +59,29 @@ def test_a_quick_record_stays_frozen() -> None:
     """Once made, a record cannot be changed, and has no room for anything else."""
     made = Quick(name="a")
     for change in (lambda: setattr(made, "name", "b"), lambda: delattr(made, "name"), lambda: setattr(made, "more", 1)):
-        with pytest.raises((FrozenInstanceError, TypeError)):
+        with pytest.raises(AttributeError):
             change()
     assert (made.name, hasattr(made, "__dict__")) == ("a", False)
-    with pytest.raises(FrozenInstanceError):
-        Roomy().name = "b"  # type: ignore[misc]
+
+
+def test_only_what_may_hold_a_cycle_is_looked_at_by_the_garbage_collector() -> None:
+    """Plain data are left alone by the collector; a cycle through an opaque record is collected."""
+    assert not gc.is_tracked(Quick(name="a"))
+    held: list[object] = []
+    made = Opaque(anything=held)
+    held.append(made)
+    assert gc.is_tracked(made)
+    mark = _Mark()
+    told = weakref.ref(mark)
+    held.append(mark)
+    del made, mark
+    held = []
+    gc.collect()
+    assert told() is None
+
+
+class _Mark:
+    """Something whose end can be seen."""
 
 
 def test_every_instance_gets_a_default_of_its_own() -> None:
@@ -70,14 +91,11 @@ def test_every_instance_gets_a_default_of_its_own() -> None:
     assert first.tags is not second.tags
 
 
-@pytest.mark.parametrize("given", [{}, {"name": "a", "more": 1}], ids=["missing", "unknown"])
-def test_wrong_arguments_are_refused_in_the_same_words(given: dict[str, Any]) -> None:
-    """Missing and unknown arguments raise the errors that the plain dataclass raises."""
-    with pytest.raises(TypeError) as plain:
-        Plain(**given)
-    with pytest.raises(TypeError) as made:
+@pytest.mark.parametrize(("given", "named"), [({}, "name"), ({"name": "a", "more": 1}, "more")])
+def test_wrong_arguments_are_refused(given: dict[str, Any], named: str) -> None:
+    """Missing and unknown arguments raise a TypeError that names them."""
+    with pytest.raises(TypeError, match=named):
         Quick(**given)
-    assert str(made.value) == str(plain.value).replace("Plain", "Quick")
 
 
 def test_a_changed_copy_is_that_of_dataclasses() -> None:
@@ -85,19 +103,19 @@ def test_a_changed_copy_is_that_of_dataclasses() -> None:
     made = Quick(name="a", tags=["x"])
     assert changed(made, size=4) == replace(made, size=4) != made
     assert changed(made).tags is made.tags
-    assert changed(Roomy(), name="b") == Roomy(name="b")
+    assert changed(Opaque(), name="b") == Opaque(name="b")
     with pytest.raises(TypeError, match="more"):
         changed(made, more=1)
 
 
 def test_the_signature_is_kept() -> None:
     """Editors and documentation see the parameters of the dataclass, with their types."""
-    assert str(inspect.signature(Quick)) == str(inspect.signature(Plain))
-    assert Quick.__init__.__annotations__ == Plain.__init__.__annotations__
+    assert str(inspect.signature(Quick)) == str(inspect.signature(Plain)).removesuffix(" -> None")
+    assert get_type_hints(Quick) == get_type_hints(Plain)
 
 
 def test_what_the_constructor_could_not_make_is_refused() -> None:
-    """A class with a base, with __post_init__, not frozen or with positional fields is refused when it is defined."""
+    """A class that is open, has no slots, positional fields, a base or __post_init__ is refused when it is defined."""
 
     @dataclass(slots=True, kw_only=True)
     class Open:
@@ -115,26 +133,30 @@ def test_what_the_constructor_could_not_make_is_refused() -> None:
             raise ValueError(self.name)
 
     @dataclass(frozen=True, kw_only=True)
-    class Child(Roomy):
+    class Roomy:
+        name: str
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Base:
+        name: str
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Child(Base):
         size: int
 
-    for odd in (Open, Positional, Checked, Child):
+    for odd in (Open, Positional, Checked, Roomy, Child):
         with pytest.raises(TypeError, match="must be a frozen"):
             quick(odd)
 
 
 def test_a_subclass_is_a_record_of_its_own_class() -> None:
-    """A class that somebody derives from a record is made as from any dataclass, with room of its own or without."""
+    """A class that somebody derives from a record is made as any other."""
 
     class Wide(Quick):
         pass
 
-    class Narrow(Quick):
-        __slots__ = ()
-
-    for kind in (Wide, Narrow):
-        made = kind(name="a", size=4)
-        assert type(made) is kind
-        assert (made.name, made.tags, made.size, made.double) == ("a", [], 4, 8)
-        assert kind(name="a", tags=["x"]).tags == ["x"]
-        assert type(changed(made, size=5)) is kind
+    made = Wide(name="a", size=4)
+    assert type(made) is Wide
+    assert (made.name, made.tags, made.size, made.double) == ("a", [], 4, 8)
+    assert Wide(name="a", tags=["x"]).tags == ["x"]
+    assert type(changed(made, size=5)) is Wide
