@@ -7,7 +7,7 @@ even when the caller was cancelled or closed the stream.
 import asyncio
 import contextvars
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import aclosing, closing
 from typing import Any, Protocol, TypeVar
 
@@ -71,115 +71,96 @@ class Caller(Protocol):
 
 def run(journey: Journey, desk: Desk, caller: Caller) -> Any:
     """Drive a journey to its answer."""
-    act, step = None, _start(journey)
-    while True:
-        try:
-            act = step()
-        except StopIteration as end:
-            return end.value
-        except StreamClosed:
-            raise GeneratorExit from None
-        step = _attempted(journey, _perform, act, desk, caller)
+    try:
+        act = next(journey)
+        while True:
+            try:
+                result = _perform(act, desk, caller)
+            except BaseException as error:
+                act = _throw(journey, error)
+            else:
+                act = journey.send(result)
+    except StopIteration as end:
+        return end.value
+    except StreamClosed:
+        raise GeneratorExit from None
 
 
 def stream(journey: Journey, desk: Desk, caller: Caller) -> Generator[Any, None, None]:
     """Drive a journey and yield the pieces of its answer; nothing of a rejected answer is yielded."""
     streamed = False
-    step = _start(journey)
-    while True:
-        try:
-            act = step()
-        except StopIteration as end:
-            if not streamed:
-                yield from caller.pieces(end.value)
-            return
-        except StreamClosed:
-            return
-        if isinstance(act, Call) and not act.gated:
+    try:
+        act = next(journey)
+        while True:
             try:
-                with closing(caller.stream(act)) as pieces:
-                    for piece in pieces:
-                        streamed = act.started = True
-                        yield piece
-                reply = caller.reply(act)
+                if isinstance(act, Call) and not act.gated:
+                    with closing(caller.stream(act)) as pieces:
+                        for piece in pieces:
+                            streamed = act.started = True
+                            yield piece
+                    result: Any = caller.reply(act)
+                else:
+                    result = _perform(act, desk, caller)
             except BaseException as error:
-                step = _throw(journey, error)
+                act = _throw(journey, error)
             else:
-                step = _send(journey, reply)
-        else:
-            step = _attempted(journey, _perform, act, desk, caller)
+                act = journey.send(result)
+    except StopIteration as end:
+        answer = end.value
+    except StreamClosed:
+        return
+    if not streamed:
+        yield from caller.pieces(answer)
 
 
 async def arun(journey: Journey, desk: Desk, caller: Caller) -> Any:
     """Drive a journey to its answer without blocking the event loop."""
-    step = _start(journey)
-    while True:
-        try:
-            act = step()
-        except StopIteration as end:
-            return end.value
-        except StreamClosed:
-            raise GeneratorExit from None
-        try:
-            step = await _aattempted(journey, act, desk, caller)
-        except GeneratorExit as error:
-            # The coroutine itself was closed, as happens to what is left over when an event loop ends.
-            step = _throw(journey, error)
+    try:
+        act = next(journey)
+        while True:
+            try:
+                result = await _aperform(act, desk, caller)
+            except BaseException as error:  # GeneratorExit too: what is left over when an event loop ends is closed
+                act = _throw(journey, error)
+            else:
+                act = journey.send(result)
+    except StopIteration as end:
+        return end.value
+    except StreamClosed:
+        raise GeneratorExit from None
 
 
 async def astream(journey: Journey, desk: Desk, caller: Caller) -> AsyncGenerator[Any, None]:
     """Drive a journey and yield the pieces of its answer without blocking the event loop."""
     streamed = False
-    step = _start(journey)
-    while True:
-        try:
-            act = step()
-        except StopIteration as end:
-            if not streamed:
-                for piece in caller.pieces(end.value):
-                    yield piece
-            return
-        except StreamClosed:
-            return
-        if isinstance(act, Call) and not act.gated:
-            try:
-                async with aclosing(caller.astream(act)) as pieces:
-                    async for piece in pieces:
-                        streamed = act.started = True
-                        yield piece
-                reply = caller.reply(act)
-            except BaseException as error:
-                step = _throw(journey, error)
-            else:
-                step = _send(journey, reply)
-        else:
-            step = await _aattempted(journey, act, desk, caller)
-
-
-Advance = Callable[[], Act]
-
-
-def _start(journey: Journey) -> Advance:
-    return lambda: next(journey)
-
-
-def _send(journey: Journey, result: Any) -> Advance:
-    return lambda: journey.send(result)
-
-
-def _throw(journey: Journey, error: BaseException) -> Advance:
-    # Thrown as it is, GeneratorExit would close the flow's inner generators before they have settled.
-    told = StreamClosed() if isinstance(error, GeneratorExit) else error
-    return lambda: journey.throw(told)
-
-
-def _attempted(
-    journey: Journey, perform: Callable[[Act, Desk, Caller], Any], act: Act, desk: Desk, caller: Caller
-) -> Advance:
     try:
-        return _send(journey, perform(act, desk, caller))
-    except BaseException as error:
-        return _throw(journey, error)
+        act = next(journey)
+        while True:
+            try:
+                if isinstance(act, Call) and not act.gated:
+                    async with aclosing(caller.astream(act)) as pieces:
+                        async for piece in pieces:
+                            streamed = act.started = True
+                            yield piece
+                    result: Any = caller.reply(act)
+                else:
+                    result = await _aperform(act, desk, caller)
+            except BaseException as error:
+                act = _throw(journey, error)
+            else:
+                act = journey.send(result)
+    except StopIteration as end:
+        answer = end.value
+    except StreamClosed:
+        return
+    if not streamed:
+        for piece in caller.pieces(answer):
+            yield piece
+
+
+def _throw(journey: Journey, error: BaseException) -> Act:
+    # Thrown as it is, GeneratorExit would close the flow's inner generators before they have settled.
+    return journey.throw(StreamClosed() if isinstance(error, GeneratorExit) else error)
 
 
 def _perform(act: Act, desk: Desk, caller: Caller) -> Any:
@@ -192,13 +173,6 @@ def _perform(act: Act, desk: Desk, caller: Caller) -> Any:
             return caller.ask(act) if person is None else _asked(person, question)
         case _:
             return desk.perform(act)
-
-
-async def _aattempted(journey: Journey, act: Act, desk: Desk, caller: Caller) -> Advance:
-    try:
-        return _send(journey, await _aperform(act, desk, caller))
-    except BaseException as error:
-        return _throw(journey, error)
 
 
 async def _aperform(act: Act, desk: Desk, caller: Caller) -> Any:

@@ -5,7 +5,7 @@ results; a driver in ``drivers.py`` performs them, sync or async, whole or strea
 thrown in here, so there is one place that decides what is booked.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -35,7 +35,7 @@ from langroute.protocols import Acceptance, Clock
 from langroute.questions import Ask as AskPerson
 from langroute.questions import Question, answered, asked, asked_again, read_answer
 from langroute.quick import changed
-from langroute.records import Arm, Measure, Record, Rejection, RoutingDecision, Step
+from langroute.records import Arm, Measure, Outcome, Record, Rejection, RoutingDecision, Step
 
 __all__ = ["Act", "Call", "Close", "Journey", "Look", "Pause", "Reply", "StreamClosed", "Take", "journey"]
 
@@ -135,7 +135,8 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
         StepNotWorthwhile: no arm's expected success justifies its price.
     """
     learned = _Learned()
-    episode, balance, place = yield from _find(place)
+    episode, balance = yield Look(place=place)
+    place = changed(place, explicit=episode.id)  # a lone call would open another episode at every look
     seen = pinned_step(observe(episode.id, episode.next_index()), episode.arm)
     if router.asks:
         episode, balance = yield from _ask_again(router, place, episode, balance, learned)
@@ -170,25 +171,6 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
             if accepted:
                 return value
         episode, balance = yield Look(place=place)
-
-
-def _find(place: RunPlace) -> Generator[Act, Any, tuple[Episode, Balance, RunPlace]]:
-    """The episode, its books, and the place with its id: a lone call would open another episode at every look."""
-    episode, balance = yield Look(place=place)
-    return episode, balance, replace(place, explicit=episode.id)
-
-
-def _try(
-    router: Router, record: Record, episode: Episode, learned: _Learned, *, gate: bool
-) -> Generator[Act, Any, tuple[bool, Any]]:
-    """Take the hold and make the call: whether its answer stands, and the answer."""
-    request = hold_request(record, episode)
-    gates = tuple(rule for rule in router.acceptance if rule.gates(record.step)) if gate else ()
-    if not (yield from _take(request, record, learned)):
-        return False, None
-    accepted, value = yield from _attempt(router, record, request, learned, gates)
-    learned.attempt += not accepted
-    return accepted, value
 
 
 def _shorter(observe: Observe, episode: Episode, seen: Step, thought: Deliberation, learned: _Learned) -> Step:
@@ -316,66 +298,93 @@ def _left_out(record: Record, allowed: Question | None) -> list[Rejection]:
 # -- the attempt under its hold ---------------------------------------------------------------------------------------
 
 
-def _take(request: HoldRequest, record: Record, learned: _Learned) -> Generator[Act, Any, bool]:
-    """Take the hold; False when a sibling took the money between the look and the hold, so that one decides anew."""
+def _try(
+    router: Router, record: Record, episode: Episode, learned: _Learned, *, gate: bool
+) -> Generator[Act, Any, tuple[bool, Any]]:
+    """Take the hold and make the call: whether its answer stands, and the answer.
+
+    Where a sibling took the money between the look and the hold, one decides anew.
+    """
+    request = hold_request(record, episode)
+    gates = [rule for rule in router.acceptance if rule.gates(record.step)] if gate else ()
     try:
         yield Take(request=request, record=record)
-    except BudgetExceeded:
-        learned.races += 1
-        yield Close(hold_id=None, amount=Amount(), worst_case=False, record=changed(record, action="refused"))
-        if learned.races > _MOST_RACES:
+    except BaseException as error:
+        raced = isinstance(error, BudgetExceeded)
+        hold_id = None if raced else request.id
+        yield Close(hold_id=hold_id, amount=Amount(), worst_case=False, record=changed(record, action="refused"))
+        learned.races += raced
+        if not raced or learned.races > _MOST_RACES:
             raise
-        return False
-    except BaseException:
-        yield Close(hold_id=request.id, amount=Amount(), worst_case=False, record=changed(record, action="refused"))
-        raise
-    return True
-
-
-def _attempt(
-    router: Router, record: Record, request: HoldRequest, learned: _Learned, gates: tuple[Acceptance, ...]
-) -> Generator[Act, Any, tuple[bool, Any]]:
-    """One call under its hold: whether its answer stands, and the answer."""
-    step, arm = record.step, router.arm(str(record.decision.arm))
+        return False, None
+    arm = router.arm(str(record.decision.arm))
     call = Call(arm=arm, output_limit=record.decision.output_limit, gated=bool(gates), record=record)
     began = router.clock.elapsed()
     try:
         reply: Reply = yield call
     except BaseException as error:
-        fault = classify_fault(error)
-        others = _another_arm(record, arm)
-        may = not call.started and learned.faults + 1 < router.attempts_on_fault
-        again = may and (fault.transient or (fault.elsewhere and others))
-        close = failed(record, request, call, fault, _ms(router, began))
-        yield replace(close, then=("failover" if others else "retry") if again else "")
-        if not again:
-            raise
-        learned.faults += 1
-        learned.error = error
-        # What is wrong for a moment is forgiven once every arm had its turn; a wrong key or name is not.
-        barred = learned.faulted if fault.transient else learned.refused
-        barred.append(Rejection(arm=arm.name, reason=fault.name, why="fault"))
-        if not others:
-            learned.faulted.clear()
-            yield Pause(seconds=max(router.pause_before(learned.faults), fault.retry_after_s))
+        yield from _fail(router, request, call, learned, error, began)
         return False, None
     outcome = outcome_of(arm, reply, request, _ms(router, began))
+    if not gates:
+        yield settled(record, request, outcome)
+        return True, reply.value
+    return (yield from _judge(router, record, request, learned, outcome, reply.value, gates))
+
+
+def _fail(
+    router: Router, request: HoldRequest, call: Call, learned: _Learned, error: BaseException, began: float
+) -> Generator[Act, Any, None]:
+    """Book a call that failed; raises its error unless the step is to be tried again."""
+    fault, arm, record = classify_fault(error), call.arm, call.record
+    others = _another_arm(record, arm)
+    may = not call.started and learned.faults + 1 < router.attempts_on_fault
+    again = may and (fault.transient or (fault.elsewhere and others))
+    close = failed(record, request, call, fault, _ms(router, began))
+    yield replace(close, then=("failover" if others else "retry") if again else "")
+    if not again:
+        raise error
+    learned.attempt += 1
+    learned.faults += 1
+    learned.error = error
+    # What is wrong for a moment is forgiven once every arm had its turn; a wrong key or name is not.
+    barred = learned.faulted if fault.transient else learned.refused
+    barred.append(Rejection(arm=arm.name, reason=fault.name, why="fault"))
+    if not others:
+        learned.faulted.clear()
+        yield Pause(seconds=max(router.pause_before(learned.faults), fault.retry_after_s))
+
+
+def _judge(
+    router: Router,
+    record: Record,
+    request: HoldRequest,
+    learned: _Learned,
+    outcome: Outcome,
+    value: Any,
+    gates: Sequence[Acceptance],
+) -> Generator[Act, Any, tuple[bool, Any]]:
+    """Book an answer that rules judge: whether it stands, and the answer."""
     try:
-        defects = tuple(defect for rule in gates for defect in rule.defects(step, outcome))
+        defects = tuple([defect for rule in gates for defect in rule.defects(record.step, outcome)])
     except BaseException as error:
         # A rule that fails loses the answer, but must not leave its hold open.
-        yield settled(record, request, replace(outcome, accepted=False, error=type(error).__name__))
+        yield settled(record, request, changed(outcome, accepted=False, error=type(error).__name__))
         raise
-    others = _another_arm(record, arm)
-    if defects and (others or learned.faulted):
-        learned.rejected.append(Rejection(arm=arm.name, reason=", ".join(defects)))
-        learned.answer = reply.value
-        outcome = replace(outcome, accepted=False)
+    if not defects:
+        yield settled(record, request, outcome)
+        return True, value
+    others = _another_arm(record, router.arm(outcome.arm))
+    if others or learned.faulted:
+        learned.rejected.append(Rejection(arm=outcome.arm, reason=", ".join(defects)))
+        learned.answer = value
+        outcome = changed(outcome, accepted=False)
     yield settled(record, request, outcome, then="" if outcome.accepted else "escalate")
     if not outcome.accepted and not others:
         learned.faulted.clear()  # what failed for a moment is the only one left
         yield Pause(seconds=router.pause_before(learned.faults))
-    return outcome.accepted, reply.value
+    learned.attempt += not outcome.accepted
+    return outcome.accepted, value
 
 
 def _another_arm(record: Record, arm: Arm) -> bool:
