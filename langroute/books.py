@@ -97,9 +97,14 @@ class Balance:
 
     def reserve_left(self, purpose: Purpose) -> int:
         """Nano-dollars still kept for a purpose: its reserve less what that purpose has spent or holds."""
-        kept = next((nano for name, nano in self.limits.reserves if name == purpose), 0)
-        used = next((nano for name, nano in self.used_nano if name == purpose), 0)
-        return max(0, kept - used)
+        left = 0
+        for name, nano in self.limits.reserves:
+            if name == purpose:
+                left = nano
+        for name, nano in self.used_nano:
+            if name == purpose:
+                left -= nano
+        return left if left > 0 else 0
 
     def available_nano(self, purpose: Purpose) -> int | None:
         """Nano-dollars a call of this purpose may set aside: all that is left but the other purposes' reserves."""

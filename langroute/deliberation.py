@@ -47,23 +47,27 @@ def record_of(
 
 def view_of(balance: Balance, step: Step, *, max_seconds: float | None, now: float) -> BudgetView:
     """What a step may know of its budget."""
-    limits, used = balance.limits, balance.used
+    limits, spent, held = balance.limits, balance.spent, balance.held
     return BudgetView(
         scope=balance.scope,
         limit_nano=limits.nano_usd,
-        spent_nano=balance.spent.nano_usd,
-        held_nano=balance.held.nano_usd,
+        spent_nano=spent.nano_usd,
+        held_nano=held.nano_usd,
         available_nano=balance.available_nano(step.purpose),
-        reserves=tuple((purpose, balance.reserve_left(purpose)) for purpose, _ in limits.reserves),
-        input_tokens_left=None if limits.input_tokens is None else max(0, limits.input_tokens - used.input_tokens),
-        output_tokens_left=None if limits.output_tokens is None else max(0, limits.output_tokens - used.output_tokens),
+        reserves=tuple([(purpose, balance.reserve_left(purpose)) for purpose, _ in limits.reserves]),
+        input_tokens_left=_left(limits.input_tokens, spent.input_tokens, held.input_tokens),
+        output_tokens_left=_left(limits.output_tokens, spent.output_tokens, held.output_tokens),
         input_tokens_limit=limits.input_tokens,
         output_tokens_limit=limits.output_tokens,
         retries_limit=limits.retries,
         seconds_limit=max_seconds,
-        retries_left=None if limits.retries is None else max(0, limits.retries - used.retries),
+        retries_left=_left(limits.retries, spent.retries, held.retries),
         seconds_left=None if max_seconds is None else round(max_seconds - (now - balance.opened_at), 3),
     )
+
+
+def _left(limit: int | None, spent: int, held: int) -> int | None:
+    return None if limit is None else max(0, limit - spent - held)
 
 
 def pinned_step(step: Step, arm: str | None) -> Step:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from langroute.actions import Actions
 from langroute.errors import ConfigError
 from langroute.money import float_dollars, format_dollars, limit_nano
-from langroute.permits import permit
-from langroute.records import Arm, Estimate, Permit, Ruling, Step
+from langroute.permits import permits
+from langroute.records import Arm, Estimate, Ruling, Step
 
 _MOST_SQUEEZE = 4.0
 
@@ -44,12 +44,15 @@ class BudgetGovernor:
         costs = [estimate.cost_nano for estimate in estimates]
         spread = max(costs, default=0) - min(costs, default=0)
         squeeze, why = _squeeze(step, self.actions.planned_calls) if self.actions.downgrade else (1.0, "")
-        permits = tuple([self._permit(step, arm) for arm in arms])
+        actions = self.actions
+        granted = permits(
+            step, arms, lower_output=actions.lower_output, least_output_tokens=actions.least_output_tokens
+        )
         calm = self._price(spread, 1.0)
         worth = self.actions.value_of_success
         return Ruling(
             price_of_dollar=calm if squeeze == 1 else self._price(spread, squeeze),
-            permits=permits,
+            permits=granted,
             reason=self._reason(spread, squeeze, why),
             calm_price=calm,
             stop_price=None if worth is None else 1.0 / worth,
@@ -57,10 +60,6 @@ class BudgetGovernor:
             ask_nano=self._ask_nano,
             reservation_nano=step.budget.limit_nano if step.alone else None,
         )
-
-    def _permit(self, step: Step, arm: Arm) -> Permit:
-        actions = self.actions
-        return permit(step, arm, lower_output=actions.lower_output, least_output_tokens=actions.least_output_tokens)
 
     def _price(self, spread: int, squeeze: float) -> float:
         # Significant digits, not decimals: prices in any currency or scale must lead to the same choice.

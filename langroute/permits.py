@@ -4,9 +4,51 @@ It is hard. An arm is permitted only with an output limit whose worst case fits 
 can never settle above the budget.
 """
 
+from collections.abc import Sequence
+
 from langroute.books import Resource
 from langroute.money import format_dollars
 from langroute.records import Arm, Permit, Rejection, Step
+
+
+def permits(
+    step: Step, arms: Sequence[Arm], *, lower_output: bool = True, least_output_tokens: int = 1
+) -> tuple[Permit, ...]:
+    """What `permit` says of each arm, in their order; where money is no matter, which is usual, in a glance."""
+    view, tools, structure = step.budget, step.needs_tools, step.needs_structure
+    available, output_left = view.available_nano, view.output_tokens_left
+    usual = _is_usual(step)
+    made = []
+    for arm in arms:
+        window, most = arm.context_window, usual_limit(step, arm)
+        if (
+            usual
+            and (arm.calls_tools or not tools)
+            and (arm.structured_output or not structure)
+            and (window is None or step.input_tokens + arm.min_output_tokens <= window)
+            and most >= arm.min_output_tokens
+            and (output_left is None or most <= output_left)
+        ):
+            bound = step.bound_for(arm) if step.arm_bounds else step.input_bound
+            worst = arm.price.worst_cost(input_tokens=bound, output_tokens=most)
+            if available is None or worst <= available:
+                made.append(Permit(arm=arm.name, output_limit=most, input_bound=bound, worst_nano=worst))
+                continue
+        made.append(permit(step, arm, lower_output=lower_output, least_output_tokens=least_output_tokens))
+    return tuple(made)
+
+
+def _is_usual(step: Step) -> bool:
+    """Whether nothing but tools, schema, window, output and money can stand against an arm."""
+    view = step.budget
+    return (
+        not step.rejected
+        and step.pinned is None
+        and not step.needs_media
+        and view.input_tokens_left is None
+        and view.seconds_left is None
+        and not (step.is_retry and view.retries_left is not None)
+    )
 
 
 def permit(step: Step, arm: Arm, *, lower_output: bool = True, least_output_tokens: int = 1) -> Permit:

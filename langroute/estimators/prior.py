@@ -43,6 +43,7 @@ _LOSS_PER_SIGNAL = {
 }
 _LOSSES, _signals = tuple(_LOSS_PER_SIGNAL.values()), attrgetter(*_LOSS_PER_SIGNAL)
 _MOST_LOST = 0.60
+_MOST_KNOWN = 1_024
 # Coming back to a node is how agents work; long prompts lose facts in their middle, weak models more of them.
 _FULL_ENOUGH, _LOSS_OF_A_FULL_WINDOW = 0.5, 0.20
 
@@ -65,6 +66,7 @@ class PriorEstimator:
 
     def __init__(self, priors: Mapping[Kind, KindPrior] | None = None) -> None:
         self._priors: dict[Kind, KindPrior] = {**DEFAULT_PRIORS, **(priors or {})}
+        self._known: dict[tuple[Kind, float, tuple[float, ...]], tuple[float, ...]] = {}
 
     def estimate(self, step: Step, arms: Sequence[Arm]) -> tuple[Estimate, ...]:
         """One estimate per arm, in the order of ``arms``."""
@@ -75,13 +77,23 @@ class PriorEstimator:
             [
                 Estimate(
                     arm=arm.name,
-                    success=_success(prior, arm.rank, lost),
+                    success=success,
                     cost_nano=arm.price.cost(input_tokens=step.input_tokens, output_tokens=expected),
                     output_tokens=expected,
                 )
-                for arm in arms
+                for arm, success in zip(arms, self._successes(step.kind, lost, arms), strict=True)
             ]
         )
+
+    def _successes(self, kind: Kind, lost: float, arms: Sequence[Arm]) -> tuple[float, ...]:
+        """Success by arm; most steps are of few kinds, under little pressure, so it is remembered."""
+        key = (kind, lost, tuple([arm.rank for arm in arms]))
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            known = self._known[key] = tuple([_success(self._priors[kind], rank, lost) for rank in key[2]])
+        return known
 
 
 def loss_by_pressure(pressure: Pressure) -> float:

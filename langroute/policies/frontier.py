@@ -19,18 +19,28 @@ class FrontierPolicy:
 
     def choose(self, step: Step, estimates: Sequence[Estimate], ruling: Ruling) -> RoutingDecision:
         """The decision over one estimate and one permit per arm, both in pool order."""
+        price = ruling.price_of_dollar
         scored = [
-            (round(estimate.success - ruling.price_of_dollar * float_dollars(estimate.cost_nano), 9), estimate, permit)
+            (round(estimate.success - price * (estimate.cost_nano / NANO_PER_DOLLAR), 9), estimate, permit)
             for estimate, permit in zip(estimates, ruling.permits, strict=True)
         ]
-        allowed = [entry for entry in scored if entry[2].allowed]
-        best = max(allowed, key=lambda entry: (entry[0], -entry[1].cost_nano), default=None)
+        allowed = [entry for entry in scored if not entry[2].why_not]
+        best = _best(allowed)
         if ruling.stop_price is not None and not any(_worthwhile(entry[1], ruling.stop_price) for entry in allowed):
             best = None
         return compose(self, step, ruling, scored, best)
 
 
 Scored = tuple[float, Estimate, Permit]
+
+
+def _best(entries: "Sequence[Scored]") -> "Scored | None":
+    """The entry of most utility; the cheaper one of two that tie, then the earlier."""
+    best: Scored | None = None
+    for entry in entries:
+        if best is None or entry[0] > best[0] or (entry[0] == best[0] and entry[1].cost_nano < best[1].cost_nano):
+            best = entry
+    return best
 
 
 def _worthwhile(estimate: Estimate, stop_price: float) -> bool:
@@ -58,7 +68,19 @@ def compose(
         because: why the policy chose it, where it did not weigh it against the next best.
     """
     name, version = getattr(policy, "name", ""), getattr(policy, "version", "")
-    alternatives = tuple(_alternative(entry, best, ruling) for entry in scored)
+    alternatives = tuple(
+        [
+            Alternative(
+                arm=estimate.arm,
+                success=estimate.success,
+                cost_nano=estimate.cost_nano,
+                worst_nano=permit.worst_nano,
+                utility=utility,
+                why_not=permit.why_not or _why_not(utility, estimate, best, ruling),
+            )
+            for utility, estimate, permit in scored
+        ]
+    )
     if best is None:
         return RoutingDecision(
             arm=None,
@@ -83,25 +105,13 @@ def compose(
     )
 
 
-def _alternative(entry: Scored, best: Scored | None, ruling: Ruling) -> Alternative:
-    utility, estimate, permit = entry
-    return Alternative(
-        arm=estimate.arm,
-        success=estimate.success,
-        cost_nano=estimate.cost_nano,
-        worst_nano=permit.worst_nano,
-        utility=utility,
-        why_not=_why_not(entry, best, ruling),
-    )
-
-
-def _why_not(entry: Scored, best: Scored | None, ruling: Ruling) -> str:
-    utility, estimate, permit = entry
-    if permit.why_not or entry is best:
-        return permit.why_not
+def _why_not(utility: float, estimate: Estimate, best: Scored | None, ruling: Ruling) -> str:
+    """Why an arm that is permitted was not chosen; empty for the one that was."""
     if best is None:
         return _not_worth(estimate, ruling)
     chosen_utility, chosen, _ = best
+    if estimate is chosen:
+        return ""
     gain = estimate.success - chosen.success
     extra = estimate.cost_nano - chosen.cost_nano
     if utility > chosen_utility or (extra < 0 and gain >= 0):
@@ -132,17 +142,18 @@ def _reasons(alternatives: Sequence[Alternative]) -> str:
 def _rationale(step: Step, ruling: Ruling, scored: Sequence[Scored], best: Scored, because: str) -> str:
     chosen = best[1]
     place = f" in node {step.node}" if step.node else ""
-    trouble = f", under pressure {step.pressure.total}" if step.pressure.total else ""
+    total = step.pressure.total
+    trouble = f", under pressure {total}" if total else ""
     head = (
         f"{chosen.arm} makes this {step.kind} call{place}{trouble}: expected success {chosen.success:.2f} "
         f"for {format_dollars(chosen.cost_nano)}"
     )
-    rivals = [entry for entry in scored if entry is not best and entry[2].allowed]
-    if not rivals:
+    rival = _best([entry for entry in scored if entry is not best and not entry[2].why_not])
+    if rival is None:
         barred = [f"{estimate.arm}: {permit.why_not}" for _, estimate, permit in scored if not permit.allowed]
         return f"{head}; the only arm permitted ({'; '.join(barred)})." if barred else f"{head}; the only arm."
     if because:
         return f"{head}; {because}."
-    rival = max(rivals, key=lambda entry: (entry[0], -entry[1].cost_nano))[1]
-    offer = f"next best {rival.arm} offers {rival.success:.2f} for {format_dollars(rival.cost_nano)}"
+    offered = rival[1]
+    offer = f"next best {offered.arm} offers {offered.success:.2f} for {format_dollars(offered.cost_nano)}"
     return f"{head}; {offer}; {ruling.reason}."

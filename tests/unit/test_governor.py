@@ -12,10 +12,12 @@ from langroute.books import Amount, Balance, Limits, Purpose
 from langroute.deliberation import view_of
 from langroute.errors import ConfigError
 from langroute.estimators.prior import PriorEstimator
-from langroute.governor import BudgetGovernor, permit, scarcity
+from langroute.governor import BudgetGovernor, scarcity
 from langroute.money import Price
+from langroute.permits import permit, permits
 from langroute.policies.frontier import FrontierPolicy
 from langroute.records import KINDS, Arm, BudgetView, Estimate, Pressure, Rejection, Step
+from langroute.testing.situations import situations
 
 PURPOSES: tuple[Purpose, ...] = ("general", "final_synthesis", "verification", "human_handoff")
 SMALL, LARGE = TWO
@@ -228,3 +230,15 @@ def test_thrift_is_a_share(thrift: float) -> None:
     """A thrift outside [0, 1] is refused by name."""
     with pytest.raises(ConfigError, match=r"^thrift: must be between 0"):
         BudgetGovernor(thrift=thrift)
+
+
+def test_a_glance_permits_what_a_close_look_permits() -> None:
+    """The mask of all arms at once is that of each arm by itself, in thousands of situations."""
+    glanced = 0
+    for drawn in situations(rounds=3_000, seed=7):
+        for lower, least in ((True, 1), (True, 64), (False, 1)):
+            told = permits(drawn.step, drawn.arms, lower_output=lower, least_output_tokens=least)
+            close = [permit(drawn.step, arm, lower_output=lower, least_output_tokens=least) for arm in drawn.arms]
+            assert told == tuple(close)
+            glanced += sum(seen.allowed and seen.output_limit == drawn.step.output_cap for seen in told)
+    assert glanced > 1_000
