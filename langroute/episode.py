@@ -56,7 +56,6 @@ class Episode:
         budget: Budget,
         clock: Clock,
         on_finish: Callable[[EpisodeEnd], None],
-        on_open: Callable[[Balance], None] | None = None,
         on_action: Callable[[ActionTaken], None] | None = None,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -67,7 +66,6 @@ class Episode:
         self._ledger = ledger
         self._clock = clock
         self._on_finish = on_finish
-        self._on_open = on_open
         self._on_action = on_action
         self._new_id = new_id
         self._steps: int | None = None
@@ -97,11 +95,8 @@ class Episode:
         """The books now; opens the scope at the first look. May wait for the store."""
         balance = self._ledger.open(self.scope, self._limits, at=self._clock.now())
         with self._lock:
-            first = self._steps is None
-            if first:
+            if self._steps is None:
                 self._steps = balance.calls
-        if first and not balance.calls and self._on_open is not None:
-            self._on_open(balance)
         return balance
 
     @property
