@@ -95,9 +95,10 @@ def too_dear(thought: Deliberation, calm: RoutingDecision) -> tuple[Measure, ...
 
 def could_wait(thought: Deliberation) -> bool:
     """Whether a call that does not fit, or would have to be the last, may fit once calls under way have settled."""
+    if thought.step.budget.held_nano <= 0:
+        return False
     short_of_dollars = any(permit.short_of == "dollars" for permit in thought.ruling.permits)
-    refused = thought.decision.arm is None and short_of_dollars
-    return (refused or thought.step.closing) and thought.step.budget.held_nano > 0
+    return thought.step.closing or (thought.decision.arm is None and short_of_dollars)
 
 
 def refusal(thought: Deliberation) -> LangrouteError:

@@ -138,7 +138,7 @@ class AgentCaller(LangChainCaller):
             allowance=self._turn.allowance,
         )
 
-    def _config(self, act: Call, meter: CallMeter) -> RunnableConfig:
+    def _config(self, act: Call, meter: CallMeter | None) -> RunnableConfig:
         """The config around the call with what is ours added, but without the kind that was found for this step.
 
         It goes into the config in force and not on the model: binding tools loses a model's config, and a copy of the

@@ -19,13 +19,14 @@ from pydantic import ValidationError
 from langroute.acts import Ask, Call, Reply
 from langroute.errors import ConfigError
 from langroute.integrations.bindings import BoundModels
-from langroute.integrations.meter import CallMeter
+from langroute.integrations.meter import CallMeter, reply_of
 from langroute.integrations.place import can_resume
 from langroute.integrations.request import ModelCall, StepReader, form_defects
 from langroute.pool import ModelPool
 from langroute.records import Step
 
 _NOSTREAM = "nostream"  # langgraph.constants.TAG_NOSTREAM, spelled out so that plain LangChain needs no LangGraph
+_STREAM = "stream"
 _MISFIT = (OutputParserException, ValidationError)
 # An answer cut off by its output limit before it fits its schema; known by name, so that no SDK has to be imported.
 _CUT_OFF = "LengthFinishReasonError"
@@ -69,6 +70,7 @@ class LangChainCaller:
         edits: make the prompt shorter, in this order, when the router wants it to be.
         bound: models of this pool that tools are bound to; none when left out.
         alone: the call opens an episode of its own.
+        watched: somebody may watch the tokens of the run, so that a whole call is streamed underneath.
     """
 
     def __init__(
@@ -80,13 +82,16 @@ class LangChainCaller:
         edits: Sequence[Edit] = (),
         bound: BoundModels | None = None,
         alone: bool = False,
+        watched: bool = True,
     ) -> None:
         self._pool = pool
         self._request = request
         self._reader = reader
         self._edits = edits
-        self._bound = bound or BoundModels()
+        # Not `bound or`: a pool's models begin with none bound, and what is empty is false.
+        self._bound = BoundModels() if bound is None else bound
         self._alone = alone
+        self._watched = watched
         self._reply = Reply()
 
     def observe(self, episode: str, call_index: int, /, *, compress: bool = False) -> Step:
@@ -106,6 +111,10 @@ class LangChainCaller:
 
     def call(self, act: Call) -> Reply:
         """Make the whole call."""
+        if self._tells_all(act):
+            return self._read(
+                act, self._target(act).invoke(self._prompt(act), self._config(act, None), **self._options(act))
+            )
         meter = CallMeter()
         try:
             value = self._target(act).invoke(self._prompt(act), self._config(act, meter), **self._options(act))
@@ -118,8 +127,12 @@ class LangChainCaller:
 
     async def acall(self, act: Call) -> Reply:
         """Make the whole call without blocking the event loop."""
-        meter = CallMeter()
         target = self._target(act)
+        if self._tells_all(act):
+            return self._read(
+                act, await target.ainvoke(self._prompt(act), self._config(act, None), **self._options(act))
+            )
+        meter = CallMeter()
         try:
             value = await target.ainvoke(self._prompt(act), self._config(act, meter), **self._options(act))
         except BaseException as error:
@@ -182,10 +195,27 @@ class LangChainCaller:
             return self._bound.bind(model, self._request.tools, self._request.tool_options)
         return model  # type: ignore[no-any-return]
 
-    def _config(self, act: Call, meter: CallMeter) -> RunnableConfig:
+    def _tells_all(self, act: Call) -> bool:
+        """Whether the answer itself tells all that a meter would see: a whole one, not taken apart, not put together.
+
+        An answer that comes in pieces shows in them what LangChain mends on the way, and one with a schema is parsed.
+        """
+        if self._watched or self._request.needs_structure or _STREAM in self._request.options:
+            return False
+        return not getattr(self._pool.model(act.arm.name), "streaming", False)
+
+    def _read(self, act: Call, value: Any) -> Reply:
+        """What a whole answer brought."""
+        message = value if isinstance(value, AIMessage) else None
+        defects = form_defects(self._request, message) if self._request.tools else ()
+        return self._learned(act, message, reply_of(message, value, defects))
+
+    def _config(self, act: Call, meter: CallMeter | None) -> RunnableConfig:
         """The call's config with what is ours added; as `merge_configs` would do, which takes five times as long."""
         step, given = act.record.step, self._request.config
-        tags = {*(given.get("tags") or ()), f"langroute:{act.arm.name}", *((_NOSTREAM,) if act.gated else ())}
+        tags = {*(given.get("tags") or ()), f"langroute:{act.arm.name}"}
+        if act.gated:
+            tags.add(_NOSTREAM)
         config: RunnableConfig = {
             **given,
             "tags": sorted(tags),
@@ -195,8 +225,9 @@ class LangChainCaller:
                 "langroute_call_index": step.call_index,
                 "langroute_record": act.record.id,
             },
-            "callbacks": _joined(given.get("callbacks"), meter),
         }
+        if meter is not None:
+            config["callbacks"] = _joined(given.get("callbacks"), meter)
         if step.attempt:
             config.pop("run_id", None)  # the first attempt had it, and each is a run of its own
         return config
@@ -211,10 +242,13 @@ class LangChainCaller:
         defects = list(form_defects(self._request, meter.message, meter.written.values()))
         if self._request.structure is not None and isinstance(value, dict) and value.get("parsing_error") is not None:
             defects.append("invalid_structure")
-        reply = meter.reply(value, tuple(defects))
+        return self._learned(act, meter.message, meter.reply(value, tuple(defects)))
+
+    def _learned(self, act: Call, message: AIMessage | None, reply: Reply) -> Reply:
+        """A reply, after the reader of this door was told of it."""
         self._reader.learn_outcome(act.record.step.episode, reply.confidence)
-        if meter.message is not None:
-            self._reader.learn_answer(meter.message, model=act.arm.model, asked_with=len(self._request.messages))
+        if message is not None:
+            self._reader.learn_answer(message, model=act.arm.model, asked_with=len(self._request.messages))
         return reply
 
 

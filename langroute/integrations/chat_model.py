@@ -8,7 +8,7 @@ from typing import Any, TypeGuard, cast
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs, var_child_runnable_config
@@ -21,6 +21,7 @@ from langroute.errors import ConfigError
 from langroute.flow import Journey, journey
 from langroute.integrations.bindings import BoundModels
 from langroute.integrations.caller import LangChainCaller, answer
+from langroute.integrations.profile import shared_profile
 from langroute.integrations.request import STRUCTURE, TOOLS, BoundTool, ModelCall, StepReader, Structure, model_call
 from langroute.pool import ModelPool
 from langroute.router import StepRouter
@@ -29,6 +30,7 @@ _OWN_FIELDS = frozenset(
     {"edits", "name", "callbacks", "tags", "metadata", "verbose", "profile", "custom_get_token_ids"}
 )
 
+_USUAL_MESSAGES = frozenset({AIMessage, HumanMessage, SystemMessage, ToolMessage})
 _VERSIONS = "lc_versions"
 _WHOLE = frozenset({"tags", "metadata", "callbacks", "recursion_limit", "configurable"})
 
@@ -70,7 +72,7 @@ class RoutedChatModel(BaseChatModel):
         if not isinstance(router, StepRouter):
             raise ConfigError(f"must be a StepRouter, not {type(router).__name__}", field="router")
         _refuse_without_effect(kwargs)
-        fields: dict[str, Any] = {"router": router, "profile": _shared_profile(_pool(router)), **kwargs}
+        fields: dict[str, Any] = {"router": router, "profile": shared_profile(_pool(router)), **kwargs}
         super().__init__(**fields)
         self._reader = StepReader(router.config, _pool(router))
 
@@ -285,7 +287,11 @@ class RoutedChatModel(BaseChatModel):
 
     def _messages(self, prompt: LanguageModelInput) -> Sequence[BaseMessage]:
         """The prompt as messages; a list of them as it is, where LangChain would check every one of a long history."""
-        if type(prompt) is list and all(issubclass(kind, BaseMessage) for kind in set(map(type, prompt))):
+        if (
+            type(prompt) is list
+            and (kinds := set(map(type, prompt)))
+            and (kinds <= _USUAL_MESSAGES or all(issubclass(kind, BaseMessage) for kind in kinds))
+        ):
             return list(prompt)
         return self._convert_input(prompt).to_messages()
 
@@ -310,12 +316,19 @@ class RoutedChatModel(BaseChatModel):
 
     def _set_out(self, call: ModelCall, *, streams: bool = False) -> tuple[Journey, StepRouter, LangChainCaller]:
         """A call's journey, with the desk and the caller that a driver needs to perform it."""
-        gate = self.router.config.gate_streams or not (streams or _is_watched(call.config))
+        router, watched = self.router, _is_watched(call.config)
+        gate = router.config.gate_streams or not (streams or watched)
         place = self._reader.place(call)
         caller = LangChainCaller(
-            _pool(self.router), call, self._reader, edits=self.edits, bound=self._bound, alone=place.alone
+            _pool(router),
+            call,
+            self._reader,
+            edits=self.edits,
+            bound=self._bound,
+            alone=place.alone,
+            watched=watched,
         )
-        return journey(self.router, place, caller.observe, gate=gate), self.router, caller
+        return journey(router, place, caller.observe, gate=gate), router, caller
 
 
 def _pool(router: StepRouter) -> ModelPool:
@@ -326,7 +339,9 @@ def _is_watched(config: RunnableConfig) -> bool:
     """Whether somebody watches the tokens of this run, so that a whole call is streamed underneath."""
     callbacks = config.get("callbacks")
     handlers = callbacks if isinstance(callbacks, list) else getattr(callbacks, "handlers", ())
-    return any(isinstance(handler, _StreamingCallbackHandler | _V2StreamingCallbackHandler) for handler in handlers)
+    return bool(handlers) and any(
+        isinstance(handler, _StreamingCallbackHandler | _V2StreamingCallbackHandler) for handler in handlers
+    )
 
 
 def _is_whole(config: RunnableConfig | None) -> TypeGuard[RunnableConfig]:
@@ -380,21 +395,3 @@ def _configs(
 
 def _result(answers: Sequence[AIMessage]) -> LLMResult:
     return LLMResult(generations=[[ChatGeneration(message=message)] for message in answers])
-
-
-def _shared_profile(pool: ModelPool) -> Any:
-    """What all models of the pool can do: the least of each limit, and only what each of them supports."""
-    profiles = [getattr(pool.model(arm.name), "profile", None) for arm in pool.arms]
-    known = [profile for profile in profiles if profile]
-    if not known or len(known) < len(profiles):
-        return None
-    shared: dict[str, Any] = {}
-    for key in set.intersection(*(set(profile) for profile in known)):
-        values = [profile[key] for profile in known]
-        if all(isinstance(value, bool) for value in values):
-            shared[key] = all(values)
-        elif all(isinstance(value, int) and not isinstance(value, bool) for value in values):
-            shared[key] = min(values)
-        elif all(value == values[0] for value in values):
-            shared[key] = values[0]
-    return shared

@@ -61,18 +61,29 @@ class CallMeter(BaseCallbackHandler):
     @property
     def usage(self) -> Usage | None:
         """Tokens of the call, if the provider reported them."""
-        return None if self.message is None else usage_of(self.message) or _usage_in_body(self.message)
+        return None if self.message is None else _any_usage(self.message)
 
     def reply(self, value: Any, defects: tuple[str, ...]) -> Reply:
         """All that is known of the call, around its answer."""
-        message = self.message
-        return Reply(
-            value=value,
-            usage=self.usage,
-            confidence=None if message is None else confidence_of(message),
-            defects=defects,
-            served_by="" if message is None else served_by(message),
-        )
+        return reply_of(self.message, value, defects)
+
+
+def reply_of(message: AIMessage | None, value: Any, defects: tuple[str, ...]) -> Reply:
+    """All that a provider's message tells of its call, around the answer that was made of it."""
+    if message is None:
+        return Reply(value=value, defects=defects)
+    about = message.response_metadata
+    return Reply(
+        value=value,
+        usage=_any_usage(message),
+        confidence=confidence_of(message) if about.get("logprobs") else None,
+        defects=defects,
+        served_by=served_by(message),
+    )
+
+
+def _any_usage(message: AIMessage) -> Usage | None:
+    return usage_of(message) or _usage_in_body(message)
 
 
 def usage_of(message: AIMessage) -> Usage | None:

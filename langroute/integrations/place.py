@@ -30,6 +30,8 @@ DOMAIN = "langroute_domain"
 SET_FOR_NODE = "set for this node"
 SET_IN_METADATA = "set in metadata"
 
+_SAID = frozenset({KIND, KIND_REASON, PURPOSE, ARM, LOOP, HINT, CHANNEL, DOMAIN})
+_NOTHING: Mapping[str, Any] = {}
 _LONGEST_WORD = 100  # characters: these words stand in the log, where no prompt may
 
 # Keys of LangGraph's own that no public function gives (INTEGRATION: the identity of a run, and whether it resumes).
@@ -92,17 +94,24 @@ def node_place(config: RunnableConfig) -> NodePlace:
     Raises:
         ConfigError: a langroute key of the metadata holds something impossible; names the key.
     """
-    metadata = config.get("metadata") or {}
+    metadata, configurable = config.get("metadata") or _NOTHING, config.get("configurable") or _NOTHING
+    attempt = _graph_attempt(configurable)
+    if tags := config.get("tags"):
+        attempt += _tagged_attempt(tags)
+    node = str(metadata.get("langgraph_node", ""))
+    path = str(metadata.get("langgraph_checkpoint_ns") or "")
+    if _SAID.isdisjoint(metadata) and _SAID.isdisjoint(configurable):  # nobody said anything of it, which is usual
+        return NodePlace(node=node, path=path, kind_reason=SET_IN_METADATA, attempt=attempt, loops=_loops(metadata))
     kind = metadata.get(KIND)
     return NodePlace(
-        node=str(metadata.get("langgraph_node", "")),
-        path=str(metadata.get("langgraph_checkpoint_ns") or ""),
+        node=node,
+        path=path,
         kind=None if kind is None else checked_kind(kind, field=f"metadata.{KIND}"),
         kind_reason=str(metadata.get(KIND_REASON, SET_IN_METADATA)),
         purpose=checked_purpose(metadata.get(PURPOSE), field=f"metadata.{PURPOSE}"),
         arm=_text(metadata, ARM),
-        run_arm=_text(config.get("configurable") or {}, ARM, section="configurable"),
-        attempt=_graph_attempt(config) + _tagged_attempt(config),
+        run_arm=_text(configurable, ARM, section="configurable"),
+        attempt=attempt,
         loops=_loops(metadata),
         hint=_word(config, HINT),
         channel=_word(config, CHANNEL),
@@ -123,9 +132,10 @@ def run_place(config: RunnableConfig) -> RunPlace:
     Raises:
         ConfigError: ``langroute_episode`` is set to something that is no non-empty string.
     """
-    metadata = config.get("metadata") or {}
-    configurable = config.get("configurable") or {}
-    explicit = _text(metadata, EPISODE) or _text(configurable, EPISODE, section="configurable") or ""
+    metadata, configurable = config.get("metadata") or _NOTHING, config.get("configurable") or _NOTHING
+    explicit = ""
+    if EPISODE in metadata or EPISODE in configurable:
+        explicit = _text(metadata, EPISODE) or _text(configurable, EPISODE, section="configurable") or ""
     # A nested agent with a thread of its own keeps the outer thread in its metadata: the episode is the outer one's.
     own = str(configurable.get("thread_id") or "")
     thread = str(metadata.get("thread_id") or own)
@@ -221,15 +231,15 @@ def _input_time(saver: Any, thread: str) -> float | None:
     return None if found is None else datetime.fromisoformat(found.checkpoint["ts"]).timestamp()
 
 
-def _graph_attempt(config: RunnableConfig) -> int:
-    runtime = (config.get("configurable") or {}).get(_RUNTIME)
+def _graph_attempt(configurable: Mapping[str, Any]) -> int:
+    runtime = configurable.get(_RUNTIME)
     attempt = getattr(getattr(runtime, "execution_info", None), "node_attempt", 1)
     return max(0, attempt - 1) if isinstance(attempt, int) else 0
 
 
-def _tagged_attempt(config: RunnableConfig) -> int:
+def _tagged_attempt(tags: Sequence[object]) -> int:
     """Attempts before this one that ``.with_retry()`` made; it tags them ``retry:attempt:N``."""
-    for tag in config.get("tags") or ():
+    for tag in tags:
         head, _, number = str(tag).rpartition(":")
         if head == "retry:attempt" and number.isdigit():
             return max(0, int(number) - 1)

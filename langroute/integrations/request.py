@@ -87,6 +87,8 @@ class ModelCall:
     @cached_property
     def schema_bytes(self) -> int:
         """UTF-8 bytes of everything bound to the call."""
+        if not (self.tools or self.options or self.tool_options or self.structure):
+            return 0
         size = sum([schema_bytes(tool) for tool in self.tools])
         size += text_bytes(self.options) + text_bytes(self.tool_options)
         if self.structure is not None:
@@ -108,6 +110,8 @@ def model_call(
     Raises:
         ConfigError: an argument would make the call dearer than its hold, or is no possible limit.
     """
+    if not options:
+        return ModelCall(prompt=prompt, messages=messages, config=config)
     rest = dict(options)
     structure: Structure | None = rest.pop(STRUCTURE, None)
     refuse_hidden_costs(rest)
@@ -144,6 +148,8 @@ class StepReader:
         self._reader = ConversationReader()
         self._answers: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._signals = Signals(pool)
+        self._counters = [(arm.name, arm.model, pool.token_counter(arm.name)) for arm in pool.arms]
+        self._counts = any(counter is not None for _, _, counter in self._counters)
 
     def learn_answer(self, message: AIMessage, *, model: str, asked_with: int) -> None:
         """Remember that ``model`` gave this answer to a call on ``asked_with`` messages: then its report of them holds.
@@ -169,8 +175,11 @@ class StepReader:
         entry = self._entrance.rule(place, call.messages)
         kind, reason = self._kind(place, call, entry)
         reading = self._reader.read(call.messages)
+        size = call.schema_bytes
         bounds = self._arm_bounds(call, reading)
-        expected = min([expected_input_tokens(reading, tools_bytes=call.schema_bytes), *bounds.values()])
+        expected = expected_input_tokens(reading, tools_bytes=size)
+        if bounds:
+            expected = min(expected, *bounds.values())
         return Step(
             episode=episode,
             call_index=call_index,
@@ -181,8 +190,8 @@ class StepReader:
             purpose=place.purpose or default_purpose(kind),
             pressure=self._signals.pressure(reading, call.config, episode=episode, place=place, expected=expected),
             input_tokens=expected,
-            input_bound=bound_input_tokens(reading, tools_bytes=call.schema_bytes),
-            arm_bounds=tuple(bounds.items()),
+            input_bound=bound_input_tokens(reading, tools_bytes=size),
+            arm_bounds=tuple(bounds.items()) if bounds else (),
             output_cap=call.output_limit or self._config.output_cap(kind),
             needs_tools=bool(call.tools),
             needs_structure=call.needs_structure,
@@ -193,27 +202,31 @@ class StepReader:
                 episode=episode,
                 place=place,
                 entry=entry,
-                schema_bytes=call.schema_bytes,
-                tool_category=self._signals.tool_category(call.tools, call.tool_options, lambda: call.tool_schemas),
+                schema_bytes=size,
+                tool_category=self._tool_category(call) if call.tools else "",
             ),
             needs_media=reading.media_kinds,
             alone=alone,
         )
 
+    def _tool_category(self, call: ModelCall) -> str:
+        return self._signals.tool_category(call.tools, call.tool_options, lambda: call.tool_schemas)
+
     def _arm_bounds(self, call: ModelCall, reading: Reading) -> dict[str, int]:
         """Bounds that hold for single arms: by their own tokenizer, or by what they reported of the prefix."""
+        last = reading.last_usage
+        if last is None and not self._counts:
+            return {}
         counted: dict[int, int] = {}
         bounds: dict[str, int] = {}
-        last = reading.last_usage
         reporter = self._reporter(call) if last is not None and last.anchored else None
-        for arm in self._pool.arms:
-            counter = self._pool.token_counter(arm.name)
+        for arm, model, counter in self._counters:
             if counter is not None:
                 if id(counter) not in counted:
                     counted[id(counter)] = counter(call.messages, call.tool_schemas)
-                bounds[arm.name] = counted[id(counter)]
-            elif last is not None and reporter == arm.model:
-                bounds[arm.name] = bound_input_tokens(reading, tools_bytes=call.schema_bytes, reported_model=last.model)
+                bounds[arm] = counted[id(counter)]
+            elif last is not None and reporter == model:
+                bounds[arm] = bound_input_tokens(reading, tools_bytes=call.schema_bytes, reported_model=last.model)
         return bounds
 
     def _reporter(self, call: ModelCall) -> str | None:

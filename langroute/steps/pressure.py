@@ -123,7 +123,11 @@ class ConversationReader:
 
     def read(self, messages: Sequence[Any]) -> Reading:
         """What a conversation tells, all of it, at the price of its new messages."""
-        start = next((index for index, message in enumerate(messages) if author(message) != "system"), len(messages))
+        start = 0
+        for message in messages:
+            if author(message) != "system":
+                break
+            start += 1
         head, body = list(messages[:start]), list(messages[start:])
         if not body:
             return _reading(_Tally(), head, new=0)
@@ -133,7 +137,8 @@ class ConversationReader:
         begin, tally, snapshots = cursor.resume(body) if cursor else (0, _Tally(), ())
         if begin < len(body):
             tally = _extend(tally, body, begin, snapshots)
-        kept = _keep(snapshots, _Snapshot(length=len(body), tally=tally, head=head, tail=body[-1].content))
+        tail = body[-1].content
+        kept = _keep(snapshots, _Snapshot(length=len(body), tally=tally, head=head, tail=tail))
         with self._lock:
             self._cursors[key] = _Cursor(body=body, snapshots=kept)
             self._cursors.move_to_end(key)
@@ -273,8 +278,9 @@ class _Cursor:
 
     def resume(self, body: list[Any]) -> tuple[int, _Tally, tuple[_Snapshot, ...]]:
         """Where reading can go on, the counts up to there, and the snapshots that still hold."""
-        common = _common(self.body, body)
-        valid = tuple(item for item in self.snapshots if item.length <= common)
+        common, valid = _common(self.body, body), self.snapshots
+        while valid and valid[-1].length > common:
+            valid = valid[:-1]
         while valid and not _same(valid[-1].tail, body[valid[-1].length - 1].content):
             valid = valid[:-1]  # the message was changed in place after it was read
         return (valid[-1].length, valid[-1].tally, valid) if valid else (0, _Tally(), ())
@@ -298,9 +304,10 @@ def _keep(snapshots: tuple[_Snapshot, ...], latest: _Snapshot) -> tuple[_Snapsho
 
 
 def _reading(tally: _Tally, head: list[Any], *, new: int) -> Reading:
-    sizes = [message_bytes(message) for message in head]
-    head_bytes, head_media = sum(size for size, _, _ in sizes), sum(media for _, media, _ in sizes)
-    kinds = tally.kinds.union(*(kinds for _, _, kinds in sizes)) if head_media else tally.kinds
+    head_bytes, head_media, kinds = 0, 0, tally.kinds
+    for message in head:
+        size, media, seen = message_bytes(message)
+        head_bytes, head_media, kinds = head_bytes + size, head_media + media, kinds | seen if seen else kinds
     return Reading(
         pressure=tally.pressure(),
         messages=tally.messages + len(head),

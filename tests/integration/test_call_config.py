@@ -29,20 +29,27 @@ def _callbacks(kind: str) -> Any:
     return {"none": None, "list": handlers, "manager": CallbackManager(handlers, inheritable_handlers=handlers)}[kind]
 
 
+@pytest.mark.parametrize("options", [{}, {"stream": True}], ids=["whole", "in pieces"])
 @pytest.mark.parametrize("kind", ["none", "list", "manager"])
-def test_a_config_grows_as_langchain_would_merge_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What langroute adds to a config ends up where `merge_configs` puts it; the config given stays as it was."""
+def test_a_config_grows_as_langchain_would_merge_it(
+    kind: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What langroute adds to a config ends up where `merge_configs` puts it; the config given stays as it was.
+
+    A whole answer tells its usage itself; one that may come in pieces is watched by a meter.
+    """
     given = RunnableConfig(tags=["b", "a"], metadata={"mine": 1}, callbacks=_callbacks(kind), configurable={"x": 1})
     house, sent = House(), []
     monkeypatch.setattr(house.small.__class__, "invoke", lambda self, prompt, config, **kw: sent.append(config))
     before = dict(given), len(getattr(given["callbacks"], "handlers", given["callbacks"] or ()))
-    house.llm.invoke("Hi", given)
+    house.llm.invoke("Hi", given, **options)
     (config,) = sent
-    ours = [item for item in getattr(config["callbacks"], "handlers", config["callbacks"]) if type(item) is CallMeter]
+    handlers = getattr(config["callbacks"], "handlers", config["callbacks"] or ())
+    ours = [item for item in handlers if type(item) is CallMeter]
     added = {key: config["metadata"][key] for key in config["metadata"] if key.startswith("langroute_")}
     arm = [tag for tag in config["tags"] if tag.startswith("langroute:")]
     merged = merge_configs(given, RunnableConfig(tags=arm, metadata=added, callbacks=[*ours]))
-    assert len(ours) == len(arm) == 1
+    assert (len(ours), len(arm)) == (len(options), 1)
     assert set(added) == {"langroute_episode", "langroute_call_index", "langroute_record"}
     for key in ("tags", "metadata", "configurable"):
         assert config[key] == merged[key]
@@ -51,7 +58,7 @@ def test_a_config_grows_as_langchain_would_merge_it(kind: str, monkeypatch: pyte
 
 
 def _handlers(config: RunnableConfig) -> tuple[list[Any], list[Any]]:
-    callbacks: Any = config["callbacks"]
+    callbacks: Any = config["callbacks"] or []
     if isinstance(callbacks, list):
         return callbacks, callbacks
     return callbacks.handlers, callbacks.inheritable_handlers
