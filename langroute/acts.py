@@ -45,10 +45,9 @@ class Look:
 
 @dataclass(slots=True, kw_only=True)
 class Take:
-    """Act: take the hold, then announce the decision; the result is the books after it."""
+    """Act: take the hold; the result is the books after it."""
 
     request: HoldRequest
-    record: Record
 
 
 @dataclass(slots=True, kw_only=True)

@@ -61,7 +61,6 @@ class Episode:
         budget: Budget,
         clock: Clock,
         on_finish: Callable[[EpisodeEnd], None],
-        on_open: Callable[[Balance], None] | None = None,
         on_action: Callable[[ActionTaken], None] | None = None,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -74,7 +73,6 @@ class Episode:
         self._ledger = ledger
         self._clock = clock
         self._on_finish = on_finish
-        self._on_open = on_open
         self._on_action = on_action
         self._new_id = new_id
         self._steps: int | None = None
@@ -98,11 +96,8 @@ class Episode:
 
     def _looked(self, balance: Balance) -> None:
         with self._lock:
-            first = self._steps is None
-            if first:
+            if self._steps is None:
                 self._steps = balance.calls
-        if first and not balance.calls and self._on_open is not None:
-            self._on_open(balance)
 
     @property
     def remaining(self) -> Remaining:

@@ -5,7 +5,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from langroute.books import Balance
 from langroute.budget import Budget
 from langroute.episode import Episode, current_episode, episode_of, inside, scope_of
 from langroute.errors import ConfigError
@@ -67,7 +66,6 @@ class EpisodeBook:
         new_id: Callable[[], str],
         on_finish: Callable[[EpisodeEnd], None],
         on_single_call: Callable[[], None],
-        on_open: Callable[[Balance], None] | None = None,
         on_action: Callable[[ActionTaken], None] | None = None,
     ) -> None:
         self._ledger = ledger
@@ -76,7 +74,6 @@ class EpisodeBook:
         self._new_id = new_id
         self._on_finish = on_finish
         self._on_single_call = on_single_call
-        self._on_open = on_open
         self._on_action = on_action
         self._handles: OrderedDict[str, Episode] = OrderedDict()
         self._runs: OrderedDict[int, tuple[object, Episode]] = OrderedDict()
@@ -99,7 +96,6 @@ class EpisodeBook:
                     budget=budget or self._budget,
                     clock=self._clock,
                     on_finish=self._on_finish,
-                    on_open=self._on_open,
                     on_action=self._on_action,
                     new_id=self._new_id,
                 )

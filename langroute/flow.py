@@ -310,7 +310,7 @@ def _try(
     request = hold_request(record, episode)
     gates = [rule for rule in router.acceptance if rule.gates(record.step)] if gate else ()
     try:
-        yield Take(request=request, record=record)
+        yield Take(request=request)
     except BaseException as error:
         raced = isinstance(error, BudgetExceeded)
         hold_id = None if raced else request.id

@@ -39,7 +39,6 @@ __all__ = [
 ]
 
 Action = Literal[
-    "budget_opened",
     "budget_changed",
     "downgrade",
     "lower_output",

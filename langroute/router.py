@@ -28,10 +28,9 @@ from langroute.checks import (
 from langroute.config import RouterConfig
 from langroute.decider import Decider
 from langroute.deliberation import Deliberation
-from langroute.episodes import Episode, EpisodeBook, RunPlace, episode_of
+from langroute.episodes import Episode, EpisodeBook, RunPlace
 from langroute.errors import ConfigError, LedgerError, LedgerUnavailable
 from langroute.faults import pause_before
-from langroute.money import format_dollars
 from langroute.protocols import Acceptance, Clock, Estimator, Governor, Journal, Ledger, RoutingPolicy
 from langroute.questions import Ask, QuestionBook
 from langroute.quick import changed
@@ -185,12 +184,8 @@ class StepRouter:
             case Look(place=place):
                 episode = self.episodes.resolve(place)
                 return episode, episode.look()
-            case Take(request=request, record=record):
-                balance = self.ledger.hold(request)
-                self.log.decision(record)
-                for measure in record.measures:
-                    self._log_in_step(record, measure.action, measure.reason)
-                return balance
+            case Take(request=request):
+                return self.ledger.hold(request)
             case Close():
                 return self._close(act)
             case Tell(action=action):
@@ -204,9 +199,11 @@ class StepRouter:
                 raise TypeError(f"not an act of the desk: {act!r}")
 
     def _close(self, act: Close) -> None:
-        if act.hold_id is not None:
-            self._settle(act, act.hold_id)
-        self.log.closed(act.record)
+        try:
+            if act.hold_id is not None:
+                self._settle(act, act.hold_id)
+        finally:
+            self.log.step(act.record)
         if act.then:
             self._tell_next(act)
         try:
@@ -336,16 +333,7 @@ class StepRouter:
             new_id=self.new_id,
             on_finish=self._finished,
             on_single_call=self._warn_single_call,
-            on_open=self._opened,
             on_action=self.tell,
-        )
-
-    def _opened(self, balance: Balance) -> None:
-        limits = balance.limits
-        told = "no limit in dollars" if limits.nano_usd is None else format_dollars(limits.nano_usd)
-        kept = "".join(f", {format_dollars(nano)} of it for {purpose}" for purpose, nano in limits.reserves)
-        self.log.action(
-            episode=episode_of(balance.scope), action="budget_opened", reason=told + kept, at=balance.opened_at
         )
 
     def _finished(self, end: EpisodeEnd) -> None:

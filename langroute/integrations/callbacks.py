@@ -175,7 +175,6 @@ class RoutingCallbackHandler(BaseCallbackHandler):
             began=self._router.clock.elapsed(),
         )
         _bound(self._open)
-        self._router.log.decision(record)
 
     def _decided(self, call: ModelCall, run: str) -> Record:
         """What the router would have decided, from what is logged."""

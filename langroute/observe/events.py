@@ -1,4 +1,4 @@
-"""The schema of the structured log, version 1: three events, each a flat JSON object with a few nested ones.
+"""The schema of the structured log, version 2: two events, each a flat JSON object with a few nested ones.
 
 The log says what was decided and what came of it, never what was said: no prompt, answer, tool argument or tool
 result is in any field. Dollars are floats that are exact to the nano-dollar (``round(x * 1e9)`` gives it back), tokens
@@ -112,15 +112,37 @@ class UsagePart(_Part):
     reasoning_tokens: int = Field(description="part of the output spent on reasoning")
 
 
+class OutcomePart(_Part):
+    """What came back from a call, and what it cost."""
+
+    arm: str = Field(
+        description="arm that made the call; of a metered call perhaps not the chosen one, or empty: none of the pool"
+    )
+    cost_usd: float = Field(description="what was booked, dollars")
+    worst_case: bool = Field(description="the hold was booked in full because the truth was not known")
+    usage: UsagePart | None = Field(description="tokens reported; null when the provider reported none")
+    latency_ms: float = Field(description="from sending to the last token, milliseconds")
+    confidence: float | None = Field(
+        description="geometric mean of the output tokens' probabilities, in (0, 1]; null without logprobs"
+    )
+    defects: tuple[str, ...] = Field(description="names of what was found wrong with the answer")
+    accepted: bool = Field(description="whether the answer was passed on")
+    error: str = Field(description="class name of the error that ended the call; empty without one")
+    served_by: str = Field(description="model that the provider says answered; empty when it does not say")
+
+
 class _Event(_Part):
     event: str = Field(description="name of the event")
-    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="version of this schema")
+    schema_version: Literal[2] = Field(default=SCHEMA_VERSION, description="version of this schema")
     at: float = Field(description="epoch seconds; of the decision, or of the action")
     episode: str = Field(description="id of the episode")
 
 
-class _AttemptEvent(_Event):
-    record_id: str = Field(description="id of the attempt: the hold's id, the same in decision and outcome")
+class RoutingStepEvent(_Event):
+    """``routing_step``: one attempt at a step, what was decided and what came of it. Written when it is over."""
+
+    event: Literal["routing_step"] = Field(default="routing_step", description="name of the event")
+    record_id: str = Field(description="id of the attempt: the hold's id in the books, the record's in the journal")
     call_index: int = Field(description="how many steps of the episode came before this one")
     attempt: int = Field(description="how often this step was decided before; 0 at first")
     node: str = Field(description="graph node the call is made in; empty outside a graph")
@@ -128,12 +150,6 @@ class _AttemptEvent(_Event):
     purpose: Purpose = Field(description="which reserve the call may open")
     arm: str | None = Field(description="the chosen arm; null when the decision is to stop")
     shadow: bool = Field(description="nobody followed the decision: the call was only metered, from logged state")
-
-
-class RoutingDecisionEvent(_AttemptEvent):
-    """``routing_decision``: which arm is to make a call, and why. Written before the call."""
-
-    event: Literal["routing_decision"] = Field(default="routing_decision", description="name of the event")
     kind_reason: str = Field(description="how the kind was found")
     rationale: str = Field(description="why this arm, one plain sentence")
     policy: str = Field(description="name of the policy")
@@ -143,7 +159,7 @@ class RoutingDecisionEvent(_AttemptEvent):
     price_reason: str = Field(description="why lambda is what it is, one sentence")
     estimated_success: float = Field(description="of the chosen arm, in [0, 1]")
     estimated_cost_usd: float = Field(description="of the chosen arm, dollars")
-    worst_case_usd: float = Field(description="what is to be held for the call, dollars")
+    worst_case_usd: float = Field(description="what was held for the call, or would have been, dollars")
     output_limit: int = Field(description="output tokens the call may ask for")
     input_tokens: int = Field(description="expected input tokens")
     input_bound: int = Field(description="input tokens that no call of this step can exceed")
@@ -164,24 +180,7 @@ class RoutingDecisionEvent(_AttemptEvent):
         description="what an episode opened by this very call was given, dollars; null when unlimited or not opened"
     )
     measures: tuple[MeasurePart, ...] = Field(description="what was done beside choosing an arm")
-
-
-class RoutingOutcomeEvent(_AttemptEvent):
-    """``routing_outcome``: what came back from a call, and what it cost. Written when the hold is settled."""
-
-    event: Literal["routing_outcome"] = Field(default="routing_outcome", description="name of the event")
-    estimated_cost_usd: float = Field(description="what the decision expected, dollars")
-    cost_usd: float = Field(description="what was booked, dollars")
-    worst_case: bool = Field(description="the hold was booked in full because the truth was not known")
-    usage: UsagePart | None = Field(description="tokens reported; null when the provider reported none")
-    latency_ms: float = Field(description="from sending to the last token, milliseconds")
-    confidence: float | None = Field(
-        description="geometric mean of the output tokens' probabilities, in (0, 1]; null without logprobs"
-    )
-    defects: tuple[str, ...] = Field(description="names of what was found wrong with the answer")
-    accepted: bool = Field(description="whether the answer was passed on")
-    error: str = Field(description="class name of the error that ended the call; empty without one")
-    served_by: str = Field(description="model that the provider says answered; empty when it does not say")
+    outcome: OutcomePart | None = Field(description="what came of the call; null when none was made")
 
 
 class RoutingActionEvent(_Event):
@@ -194,21 +193,12 @@ class RoutingActionEvent(_Event):
     reason: str = Field(description="why, one plain sentence")
 
 
-RoutingEvent = RoutingDecisionEvent | RoutingOutcomeEvent | RoutingActionEvent
+RoutingEvent = RoutingStepEvent | RoutingActionEvent
 
 
-def decision_event(record: Record) -> RoutingDecisionEvent:
-    """The event of the decision in a record, made or not."""
-    return RoutingDecisionEvent.model_validate(plain.decision_event(record))
-
-
-def outcome_event(record: Record) -> RoutingOutcomeEvent:
-    """The event of the outcome in a record.
-
-    Raises:
-        ValueError: the record has no outcome, because no call was made.
-    """
-    return RoutingOutcomeEvent.model_validate(plain.outcome_event(record))
+def step_event(record: Record) -> RoutingStepEvent:
+    """The event of an attempt: what was known and decided, and what came of it."""
+    return RoutingStepEvent.model_validate(plain.step_event(record))
 
 
 def action_event(

@@ -13,7 +13,7 @@ import orjson
 from pydantic_core import to_json
 
 from langroute.errors import ConfigError
-from langroute.observe.plain import Event, action_event, decision_event, is_finite, outcome_event
+from langroute.observe.plain import Event, action_event, is_finite, step_event
 from langroute.records import Action, Record
 
 LOGGER_NAME = "langroute"
@@ -47,33 +47,13 @@ class RoutingLog:
         self._gate = logging.getLogger(LOGGER_NAME) if logger is None else None
         self._logger = logger
 
-    def decision(self, record: Record) -> None:
-        """Log which arm was chosen, and why; to be called before the call is made."""
-        if self._wanted():
-            self._emit(decision_event(record), plain=is_finite(record))
-
-    def outcome(self, record: Record) -> None:
-        """Log what came of a call; a record without an outcome logs nothing."""
-        if record.outcome is not None and self._wanted():
-            self._emit(outcome_event(record), plain=is_finite(record))
-
-    def closed(self, record: Record) -> None:
-        """Log the end of an attempt: its outcome, or the decision that led to no call and the action taken instead."""
-        if record.action == "call" or record.action == "shadow":  # noqa: PLR1714 - so that mypy narrows the type
-            self.outcome(record)
+    def step(self, record: Record) -> None:
+        """Log an attempt that is over: one line; where no call was made, another one with what was done instead."""
+        if not self._wanted():
             return
-        self.decision(record)
-        step, reason = record.step, record.decision.rationale
-        if record.action == "refused":
-            reason = f"No hold could be taken for {record.decision.arm}, so the call was not made."
-        self.action(
-            episode=step.episode,
-            action=record.action,
-            reason=reason,
-            at=record.at,
-            call_index=step.call_index,
-            node=step.node,
-        )
+        self._emit(step_event(record), plain=is_finite(record))
+        if record.action in ("stop", "refused"):
+            self._instead(record)
 
     def action(
         self, *, episode: str, action: Action, reason: str, at: float, call_index: int | None = None, node: str = ""
@@ -82,6 +62,22 @@ class RoutingLog:
         if self._wanted():
             told = action_event(episode=episode, action=action, reason=reason, at=at, call_index=call_index, node=node)
             self._emit(told, plain=isfinite(at))
+
+    def _instead(self, record: Record) -> None:
+        step, decision = record.step, record.decision
+        action: Action = "stop"
+        reason = decision.rationale
+        if record.action == "refused":
+            action = "refused"
+            reason = f"No hold could be taken for {decision.arm}, so the call was not made."
+        self.action(
+            episode=step.episode,
+            action=action,
+            reason=reason,
+            at=record.at,
+            call_index=step.call_index,
+            node=step.node,
+        )
 
     def _wanted(self) -> bool:
         # Building an event costs more than all else here, and most programs have the log switched off.

@@ -1,7 +1,7 @@
 """The events of the structured log as plain dictionaries, the way they are written.
 
-``events.py`` has the schema, field by field. Two lines are written for every call, and building checked models first
-would take longer than all the rest of writing them: so they are built here, and the tests hold them to the schema.
+``events.py`` has the schema, field by field. A line is written for every call, and building checked models first would
+take longer than all the rest of writing it: so it is built here, and the tests hold it to the schema.
 """
 
 from math import isfinite
@@ -10,70 +10,28 @@ from typing import Any, Literal
 from langroute.money import NANO_PER_DOLLAR
 from langroute.records import Action, Outcome, Record, Step, as_dollars
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 Event = dict[str, Any]
 """Fields by name, in the order of the schema; the first is ``event``."""
 
 
-def decision_event(record: Record) -> Event:
-    """The event of the decision in a record, made or not."""
-    step, decision, ruling = record.step, record.decision, record.ruling
-    return {
-        **_attempt("routing_decision", record, decision.arm),
-        "kind_reason": step.kind_reason,
-        "rationale": decision.rationale,
-        "policy": decision.policy,
-        "policy_version": decision.policy_version,
-        "propensity": float(decision.propensity),
-        "price_of_dollar": float(decision.price_of_dollar),
-        "price_reason": ruling.reason,
-        "estimated_success": float(decision.success),
-        "estimated_cost_usd": decision.cost_nano / NANO_PER_DOLLAR,
-        "worst_case_usd": decision.worst_nano / NANO_PER_DOLLAR,
-        "output_limit": decision.output_limit,
-        "input_tokens": step.input_tokens,
-        "input_bound": step.input_bound,
-        "needs_tools": step.needs_tools,
-        "needs_structure": step.needs_structure,
-        "pinned": step.pinned,
-        "rejected": tuple([{"arm": tried.arm, "reason": tried.reason, "why": tried.why} for tried in step.rejected]),
-        "alternatives": _alternatives(record),
-        "budget": _budget(step),
-        "pressure": _pressure(step),
-        "features": _features(step),
-        "needs_media": step.needs_media,
-        "loops": step.loops,
-        "alone": step.alone,
-        "closing": step.closing,
-        "calm_price": _float(ruling.calm_price),
-        "reservation_usd": as_dollars(ruling.reservation_nano),
-        "measures": tuple([{"action": taken.action, "reason": taken.reason} for taken in record.measures]),
-    }
-
-
-def outcome_event(record: Record) -> Event:
-    """The event of the outcome in a record.
-
-    Raises:
-        ValueError: the record has no outcome, because no call was made.
-    """
-    outcome = record.outcome
-    if outcome is None:
-        raise ValueError(f"record {record.id!r} has no outcome: its action was {record.action!r}, no call was made")
-    return {
-        **_attempt("routing_outcome", record, outcome.arm),
-        "estimated_cost_usd": record.decision.cost_nano / NANO_PER_DOLLAR,
-        "cost_usd": outcome.cost_nano / NANO_PER_DOLLAR,
-        "worst_case": outcome.worst_case,
-        "usage": _usage(outcome),
-        "latency_ms": float(outcome.latency_ms),
-        "confidence": _float(outcome.confidence),
-        "defects": outcome.defects,
-        "accepted": outcome.accepted,
-        "error": outcome.error,
-        "served_by": outcome.served_by,
-    }
+def step_event(record: Record) -> Event:
+    """The event of an attempt: what was known and decided, and what came of it."""
+    step, ruling = record.step, record.ruling
+    told = _decided(record)
+    told["budget"] = _budget(step)
+    told["pressure"] = _pressure(step)
+    told["features"] = _features(step)
+    told["needs_media"] = step.needs_media
+    told["loops"] = step.loops
+    told["alone"] = step.alone
+    told["closing"] = step.closing
+    told["calm_price"] = _float(ruling.calm_price)
+    told["reservation_usd"] = as_dollars(ruling.reservation_nano)
+    told["measures"] = tuple([{"action": taken.action, "reason": taken.reason} for taken in record.measures])
+    told["outcome"] = None if record.outcome is None else _outcome(record.outcome)
+    return told
 
 
 def action_event(*, episode: str, action: Action, reason: str, at: float, call_index: int | None, node: str) -> Event:
@@ -91,7 +49,7 @@ def action_event(*, episode: str, action: Action, reason: str, at: float, call_i
 
 
 def is_finite(record: Record) -> bool:
-    """Whether every number in the events of a record is finite; False also where their sum is not."""
+    """Whether every number in the event of a record is finite; False also where their sum is not."""
     step, decision, ruling, outcome = record.step, record.decision, record.ruling, record.outcome
     view = step.budget
     total = record.at + decision.propensity + decision.price_of_dollar + decision.success + (ruling.calm_price or 0.0)
@@ -104,10 +62,10 @@ def is_finite(record: Record) -> bool:
     return isfinite(total)
 
 
-def _attempt(event: str, record: Record, arm: str | None) -> Event:
-    step = record.step
+def _decided(record: Record) -> Event:
+    step, decision = record.step, record.decision
     return {
-        "event": event,
+        "event": "routing_step",
         "schema_version": SCHEMA_VERSION,
         "at": float(record.at),
         "episode": step.episode,
@@ -117,8 +75,41 @@ def _attempt(event: str, record: Record, arm: str | None) -> Event:
         "node": step.node,
         "kind": step.kind,
         "purpose": step.purpose,
-        "arm": arm,
+        "arm": decision.arm,
         "shadow": record.action == "shadow",
+        "kind_reason": step.kind_reason,
+        "rationale": decision.rationale,
+        "policy": decision.policy,
+        "policy_version": decision.policy_version,
+        "propensity": float(decision.propensity),
+        "price_of_dollar": float(decision.price_of_dollar),
+        "price_reason": record.ruling.reason,
+        "estimated_success": float(decision.success),
+        "estimated_cost_usd": decision.cost_nano / NANO_PER_DOLLAR,
+        "worst_case_usd": decision.worst_nano / NANO_PER_DOLLAR,
+        "output_limit": decision.output_limit,
+        "input_tokens": step.input_tokens,
+        "input_bound": step.input_bound,
+        "needs_tools": step.needs_tools,
+        "needs_structure": step.needs_structure,
+        "pinned": step.pinned,
+        "rejected": tuple([{"arm": tried.arm, "reason": tried.reason, "why": tried.why} for tried in step.rejected]),
+        "alternatives": _alternatives(record),
+    }
+
+
+def _outcome(outcome: Outcome) -> Event:
+    return {
+        "arm": outcome.arm,
+        "cost_usd": outcome.cost_nano / NANO_PER_DOLLAR,
+        "worst_case": outcome.worst_case,
+        "usage": _usage(outcome),
+        "latency_ms": float(outcome.latency_ms),
+        "confidence": _float(outcome.confidence),
+        "defects": outcome.defects,
+        "accepted": outcome.accepted,
+        "error": outcome.error,
+        "served_by": outcome.served_by,
     }
 
 

@@ -8,9 +8,8 @@ from rich.text import Text
 
 from langroute.errors import EpisodeNotFound
 from langroute.money import format_dollars
-from langroute.observe.events import decision_event, outcome_event
 from langroute.observe.layout import Column, Facts, Paragraph, Row, Rows, plain
-from langroute.observe.plain import SCHEMA_VERSION
+from langroute.observe.plain import SCHEMA_VERSION, step_event
 from langroute.observe.timeline import action_json, measures_of, rows_of
 from langroute.observe.totals import Dearest, EpisodeTotals, Metered, totals
 from langroute.records import ActionTaken, Arm, BudgetView, EpisodeEnd, Outcome, Pressure, Record, as_dollars
@@ -102,8 +101,9 @@ def as_json(
 ) -> str:
     """An episode as one JSON object: ``schema_version``, ``episode``, ``end``, ``totals``, ``attempts``, ``actions``.
 
-    Each attempt has its ``action`` and the same ``decision`` and ``outcome`` objects as the log (see ``events.py``);
-    ``outcome`` is null when no call was made. Actions are in the order of time. Amounts are dollars.
+    Each attempt has its ``action`` (``call``, ``shadow``, ``stop`` or ``refused``) and all fields of its event in the
+    log (see ``events.py``); its ``outcome`` is null when no call was made. Actions are in the order of time. All
+    amounts are dollars.
 
     Raises:
         EpisodeNotFound: there are neither records nor actions.
@@ -115,7 +115,7 @@ def as_json(
         "episode": sums.episode,
         "end": None if end is None else {"at": end.at, "success": end.success, "note": end.note},
         "totals": _totals_json(sums),
-        "attempts": [_attempt_json(record) for record in records],
+        "attempts": [{"action": record.action, **step_event(record)} for record in records],
         "actions": [action_json(action) for action in sorted(actions, key=lambda action: action.at)],
     }
     return to_json(whole, indent=2, inf_nan_mode="strings").decode()
@@ -350,12 +350,4 @@ def _metered_json(metered: Metered) -> dict[str, object]:
         "expected_usd": as_dollars(metered.expected_nano),
         "would_usd": as_dollars(metered.would_nano),
         "unknown": metered.unknown,
-    }
-
-
-def _attempt_json(record: Record) -> dict[str, object]:
-    return {
-        "action": record.action,
-        "decision": decision_event(record).model_dump(),
-        "outcome": None if record.outcome is None else outcome_event(record).model_dump(),
     }

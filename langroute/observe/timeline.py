@@ -9,7 +9,6 @@ from langroute.observe.layout import Row
 from langroute.records import Action, ActionTaken, Record, as_dollars
 
 _LABELS: Mapping[Action, str] = {
-    "budget_opened": "opened",
     "budget_changed": "budget",
     "downgrade": "downgraded",
     "lower_output": "lowered",

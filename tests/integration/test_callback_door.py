@@ -560,15 +560,13 @@ def printed(what: Any) -> str:
 
 
 def test_the_log_and_the_report_say_that_it_is_a_shadow(caplog: pytest.LogCaptureFixture) -> None:
-    """Both events carry shadow; explain says who made the call, for how much, and that nobody followed the decision."""
+    """The line carries shadow; explain says who made the call, for how much, and that nobody followed the decision."""
     app = App()
     with caplog.at_level(logging.INFO, "langroute"):
         app.graph().invoke({"item": "x"}, app.config)
     lines = [json.loads(entry.message) for entry in caplog.records if entry.name == "langroute"]
-    assert [(line["event"], line["shadow"]) for line in lines] == [
-        ("routing_decision", True),
-        ("routing_outcome", True),
-    ]
+    assert [(line["event"], line["shadow"]) for line in lines] == [("routing_step", True)]
+    assert (lines[0]["arm"], lines[0]["outcome"]["arm"]) == (app.records()[0].decision.arm, "large")
     text = " ".join(printed(explain(app.records())).split())
     assert "shadow" in text
     assert "Shadow: large made the call for $" in text

@@ -60,7 +60,7 @@ def test_a_rule_says_which_arm_takes_the_first_call_and_what_the_task_may_cost()
 
 
 def test_the_first_decision_in_the_log_tells_what_was_set_aside() -> None:
-    """The decision's event has the reservation, the words and the rule; the episode's opening has the same dollars."""
+    """The line of its first step opens an episode: the reservation, an untouched budget, the words and the rule."""
     events: list[dict[str, Any]] = []
 
     class Log:
@@ -69,8 +69,8 @@ def test_the_first_decision_in_the_log_tells_what_was_set_aside() -> None:
 
     house = House(config=RouterConfig(entries=ENTRIES), logger=Log())
     house.llm.invoke("Hello", said(channel="voice"))
-    opened, decided = events[0], events[1]
-    assert (opened["action"], opened["reason"]) == ("budget_opened", "$0.01")
+    (decided,) = events
+    assert decided["call_index"] == decided["budget"]["spent_usd"] == decided["budget"]["held_usd"] == 0
     assert decided["reservation_usd"] == decided["budget"]["limit_usd"] == 0.01
     assert (decided["kind"], decided["kind_reason"]) == ("presentation", "the entry rule voice")
     assert (decided["features"]["channel"], decided["features"]["entry"], decided["alone"]) == ("voice", "voice", True)

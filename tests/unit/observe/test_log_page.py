@@ -34,5 +34,5 @@ def test_the_examples_are_real() -> None:
     adapter: TypeAdapter[events.RoutingEvent] = TypeAdapter(events.RoutingEvent)
     examples = re.findall(r"^```json\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
     told = [adapter.validate_json(example) for example in examples]
-    assert [event.event for event in told] == ["routing_decision", "routing_outcome", "routing_action"]
+    assert [event.event for event in told] == ["routing_step", "routing_action"]
     assert [json.loads(example) for example in examples] == [event.model_dump(mode="json") for event in told]

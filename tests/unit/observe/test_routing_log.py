@@ -15,10 +15,10 @@ from pydantic import TypeAdapter
 from structlog.testing import CapturingLogger
 
 from langroute.errors import ConfigError
-from langroute.observe.events import RoutingEvent, decision_event, outcome_event
+from langroute.observe.events import RoutingEvent, step_event
 from langroute.observe.log import RoutingLog
 
-PLAN, FIRST, _, REFUSED, REPORT, STOPPED = episode()
+PLAN, FIRST, _, REFUSED, _, STOPPED = episode()
 ANY_EVENT: TypeAdapter[RoutingEvent] = TypeAdapter(RoutingEvent)
 
 
@@ -43,21 +43,20 @@ def events(written: io.StringIO) -> list[RoutingEvent]:
 def test_default_log_writes_one_json_event_a_line(lines: io.StringIO) -> None:
     """Switched on, the log holds exactly the events of the schema, one JSON object a line, the name first."""
     log = RoutingLog()
-    log.decision(PLAN)
-    log.closed(PLAN)
-    assert events(lines) == [decision_event(PLAN), outcome_event(PLAN)]
-    assert lines.getvalue().startswith('{"event":"routing_decision","schema_version":1,')
+    log.step(PLAN)
+    log.step(FIRST)
+    assert events(lines) == [step_event(PLAN), step_event(FIRST)]
+    assert lines.getvalue().startswith('{"event":"routing_step","schema_version":2,')
 
 
 def test_silent_until_asked(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without logging configured nothing is printed, and no event is even built."""
-    monkeypatch.setattr("langroute.observe.log.decision_event", lambda _: pytest.fail("an event was built"))
+    monkeypatch.setattr("langroute.observe.log.step_event", lambda _: pytest.fail("an event was built"))
     monkeypatch.setattr(logging.getLogger("langroute"), "level", logging.NOTSET)
     log = RoutingLog()
-    log.decision(PLAN)
-    log.closed(STOPPED)
-    log.outcome(REPORT)
-    log.action(episode="e", action="budget_opened", reason="first call", at=0.0)
+    log.step(PLAN)
+    log.step(STOPPED)
+    log.action(episode="e", action="charged", reason="search", at=0.0)
     assert capfd.readouterr() == ("", "")
 
 
@@ -66,7 +65,7 @@ def test_global_configuration_is_left_alone(lines: io.StringIO) -> None:
     before = structlog.get_config()
     structlog.configure(processors=[lambda *_: pytest.fail("the program's processors were used")])
     try:
-        RoutingLog().decision(PLAN)
+        RoutingLog().step(PLAN)
         assert len(events(lines)) == 1
     finally:
         structlog.reset_defaults()
@@ -77,21 +76,22 @@ def test_own_logger_gets_fields() -> None:
     """A logger of the program's own is called with the event's name and its other fields."""
     captured = CapturingLogger()
     logger = structlog.wrap_logger(captured, processors=[lambda _, __, fields: ((), fields)])
-    RoutingLog(logger.bind(service="shop")).outcome(FIRST)
+    RoutingLog(logger.bind(service="shop")).step(FIRST)
     (call,) = captured.calls
     assert call.method_name == "info"
-    assert call.kwargs["event"] == "routing_outcome"
+    assert call.kwargs["event"] == "routing_step"
     assert call.kwargs["service"] == "shop"
-    assert call.kwargs["defects"] == ("invalid_tool_call",)
+    assert call.kwargs["outcome"]["defects"] == ("invalid_tool_call",)
 
 
-def test_calls_not_made_are_told_as_decision_and_action(lines: io.StringIO) -> None:
+def test_calls_not_made_are_told_as_step_and_action(lines: io.StringIO) -> None:
     """A stop and a refused hold log what was decided and what was done instead of the call."""
     log = RoutingLog()
-    log.closed(STOPPED)
-    log.closed(REFUSED)
+    log.step(STOPPED)
+    log.step(REFUSED)
     told = [event.model_dump() for event in events(lines)]
-    assert [event["event"] for event in told] == ["routing_decision", "routing_action"] * 2
+    assert [event["event"] for event in told] == ["routing_step", "routing_action"] * 2
+    assert (told[0]["outcome"], told[2]["outcome"]) == (None, None)
     assert (told[1]["action"], told[1]["reason"]) == ("stop", STOPPED.decision.rationale)
     assert (told[3]["action"], told[3]["call_index"], told[3]["node"]) == ("refused", 2, "check")
 
@@ -103,10 +103,10 @@ def test_a_failing_logger_never_fails_a_call(caplog: pytest.LogCaptureFixture) -
         def info(self, event: str, /, **fields: Any) -> Any:
             raise OSError("disk full")
 
-    RoutingLog(Broken()).decision(PLAN)
+    RoutingLog(Broken()).step(PLAN)
     (said,) = caplog.records
     assert said.name == "langroute.log"
-    assert "could not write a routing_decision event" in said.getMessage()
+    assert "could not write a routing_step event" in said.getMessage()
 
 
 @pytest.mark.parametrize("logger", [logging.getLogger("mine"), object()])
@@ -119,10 +119,10 @@ def test_a_logger_without_fields_is_refused(logger: Any) -> None:
 def test_the_log_can_be_copied_and_pickled(lines: io.StringIO) -> None:
     """A copied or unpickled default log writes as the first did."""
     log = RoutingLog()
-    log.decision(PLAN)
+    log.step(PLAN)
     for again in (copy.deepcopy(log), pickle.loads(pickle.dumps(log))):
-        again.decision(PLAN)
-    assert events(lines) == [decision_event(PLAN)] * 3
+        again.step(PLAN)
+    assert events(lines) == [step_event(PLAN)] * 3
 
 
 def test_odd_text_stays_on_one_line(lines: io.StringIO) -> None:
@@ -149,19 +149,14 @@ def test_any_infinite_number_is_written_as_text(lines: io.StringIO) -> None:
     """Whichever number of a record is infinite, its line says so, and never null."""
     told = 0
     for record in infinite(FIRST):
-        log = RoutingLog()
-        log.decision(record)
-        log.closed(record)
-        written = [json.loads(line) for line in lines.getvalue().splitlines()[-2:]]
-        assert written == [
-            json.loads(decision_event(record).model_dump_json()),
-            json.loads(outcome_event(record).model_dump_json()),
-        ]
+        RoutingLog().step(record)
+        written = json.loads(lines.getvalue().splitlines()[-1])
+        assert written == json.loads(step_event(record).model_dump_json())
         told += "Infinity" in str(written)
     assert told >= 13
 
 
 def test_amounts_beyond_64_bits_are_written(lines: io.StringIO) -> None:
     """A number larger than most JSON writers take is written in full."""
-    RoutingLog().decision(replace(PLAN, step=replace(PLAN.step, input_bound=2**70)))
+    RoutingLog().step(replace(PLAN, step=replace(PLAN.step, input_bound=2**70)))
     assert json.loads(lines.getvalue())["input_bound"] == 2**70
