@@ -83,5 +83,5 @@ def test_every_check_has_a_ledger_that_it_finds() -> None:
 
 def test_check_ledger_names_the_ledger_and_the_check() -> None:
     """The public suite says what failed on which ledger."""
-    with pytest.raises(AssertionError, match="Reversed fails lists_entries: AssertionError"):
-        check_ledger(broken.Reversed)
+    with pytest.raises(AssertionError, match="Alphabetical fails finds_the_latest: AssertionError"):
+        check_ledger(broken.Alphabetical)
