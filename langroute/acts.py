@@ -38,7 +38,7 @@ class Reply:
 
 @dataclass(slots=True, kw_only=True)
 class Look:
-    """Act: find the episode and read its books; the result is ``(Episode, Balance)``."""
+    """Act: find the episode and read its books; the result is it and the books of its scopes, its own first."""
 
     place: RunPlace
 

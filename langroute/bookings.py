@@ -1,24 +1,25 @@
 """What is booked: the hold before a call, and what replaces it once the call is over."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from langroute.acts import Call, Close, Reply
-from langroute.books import Amount, HoldRequest
+from langroute.books import Amount, Balance, HoldRequest
 from langroute.episodes import Episode
 from langroute.faults import Fault
 from langroute.quick import changed
 from langroute.records import Arm, Outcome, Record, Usage
 
 
-def hold_request(record: Record, episode: Episode) -> HoldRequest:
-    """The worst case of the call that a record decides on, from every scope of its episode."""
+def hold_request(record: Record, episode: Episode, books: Sequence[Balance], *, lease_s: float) -> HoldRequest:
+    """The worst case of the call that a record decides on, from every scope whose books were looked at."""
     step, decision = record.step, record.decision
     for permit in record.ruling.permits:
         if permit.arm == decision.arm:
             break
     return HoldRequest(
         id=record.id,
-        scopes=episode.scopes,
+        scopes=tuple([balance.scope for balance in books]),
         amount=Amount(
             nano_usd=decision.worst_nano,
             input_tokens=permit.input_bound,
@@ -28,6 +29,8 @@ def hold_request(record: Record, episode: Episode) -> HoldRequest:
         purpose=step.purpose,
         arm=str(decision.arm),
         at=record.at,
+        expires=record.at + lease_s,
+        opens=episode.opens,
     )
 
 

@@ -5,13 +5,15 @@ Money is integer nano-dollars (``*_nano``, ``nano_usd``), time is epoch seconds.
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, TypeVar
 
 from langroute.money import dollars
 from langroute.quick import quick
 
 Purpose = Literal["general", "final_synthesis", "verification", "human_handoff"]
 RESERVED_PURPOSES: tuple[Purpose, ...] = ("final_synthesis", "verification", "human_handoff")
+
+Number = TypeVar("Number", Decimal, int, float)
 
 Resource = Literal["dollars", "input_tokens", "output_tokens", "retries", "seconds"]
 
@@ -155,6 +157,23 @@ def remaining_of(balance: Balance, purpose: Purpose, *, max_seconds: float | Non
         retries=_left(limits.retries, used.retries),
         seconds=None if max_seconds is None else max(0.0, round(max_seconds - (now - balance.opened_at), 3)),
     )
+
+
+def least_of(left: Remaining, other: Remaining) -> Remaining:
+    """What is left under both, resource by resource."""
+    return Remaining(
+        dollars=_least(left.dollars, other.dollars),
+        input_tokens=_least(left.input_tokens, other.input_tokens),
+        output_tokens=_least(left.output_tokens, other.output_tokens),
+        retries=_least(left.retries, other.retries),
+        seconds=_least(left.seconds, other.seconds),
+    )
+
+
+def _least(one: Number | None, other: Number | None) -> Number | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def _left(limit: int | None, used: int) -> int | None:

@@ -17,7 +17,7 @@ _COUNTS = ("max_input_tokens", "max_output_tokens", "hard_stop_after_retries", "
 
 
 def charge_request(
-    name: str, dollars: Dollars, *, purpose: Purpose, charge_id: str, scopes: tuple[str, ...], at: float
+    name: str, dollars: Dollars, *, purpose: Purpose, charge_id: str, scope: str, at: float
 ) -> HoldRequest:
     """The hold of a charge: its whole cost, rounded up to the nano-dollar.
 
@@ -29,7 +29,7 @@ def charge_request(
     if purpose not in _PURPOSES:
         raise ConfigError(f"{purpose!r} is no purpose; use one of {', '.join(_PURPOSES)}", field="purpose")
     amount = Amount(nano_usd=cost_nano(dollars, field="dollars"))
-    return HoldRequest(id=charge_id, scopes=scopes, amount=amount, purpose=purpose, arm=f"charge:{name}", at=at)
+    return HoldRequest(id=charge_id, scopes=(scope,), amount=amount, purpose=purpose, arm=f"charge:{name}", at=at)
 
 
 def charged(name: str, request: HoldRequest, *, episode: str) -> ActionTaken:

@@ -71,7 +71,8 @@ def left_for_closing(step: Step) -> int | None:
     kept = dict(view.reserves)
     own = kept.pop("final_synthesis", 0)
     unspent = view.limit_nano - view.spent_nano - view.held_nano - sum(kept.values())
-    return max(0, min(view.available_nano + own, unspent))
+    most = view.available_nano + own if view.shared_nano is None else min(view.available_nano + own, view.shared_nano)
+    return max(0, min(most, unspent))
 
 
 def _short_of_money(permits: Sequence[Permit]) -> bool:

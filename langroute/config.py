@@ -13,6 +13,7 @@ from langroute.entry import EntryRule, When, named_rules
 from langroute.errors import ConfigError
 from langroute.files import read_mapping
 from langroute.records import KINDS, Kind
+from langroute.scopes import ScopeRule, check_scopes
 from langroute.tiers import Tier
 
 DEFAULT_OUTPUT_CAPS: Mapping[Kind, int] = MappingProxyType(
@@ -32,11 +33,15 @@ class RouterConfig(BaseModel):
         pins: arm by node name; it makes every call of the node, unless the call or the node itself says otherwise.
         tiers: by kind of step, the arm it starts with (``default``) and the cheapest it may ever take (``minimum``).
         entries: rules for calls outside any graph, by task hint, channel, domain and words; the first match decides.
+        scopes: budgets that episodes share (of a user, a team, a tenant; per day, per month, rolling); a call takes
+            from all of them and from its episode at once, or from none. See ``ScopeRule``.
         output_caps: most output tokens of a call by kind, where the user set none on the model or the call.
         attempts_on_fault: how often a step's call is made in all, on one arm or several, when providers fail (429, 5xx,
             time-outs): the next arm first, the same again after a pause where no other is left.
         patience_s: seconds a call waits for money that calls under way have set aside, before it is refused; most of
             it comes back when they settle.
+        lease_s: seconds after which a hold that nobody settled counts as that of a process that died: it may then be
+            settled at its worst case. Longer than the longest call; a call that settles later is still booked right.
         actions: what the governor may do beside choosing an arm; see ``Actions``.
         gate_streams: also buffer streamed answers to which tools or a schema are bound, so that a malformed one can be
             rejected; when false a stream starts at once and cannot be taken back.
@@ -55,9 +60,11 @@ class RouterConfig(BaseModel):
     pins: dict[str, str] = Field(default_factory=dict)
     tiers: dict[Kind, Tier] = Field(default_factory=dict)
     entries: tuple[EntryRule, ...] = ()
+    scopes: tuple[ScopeRule, ...] = ()
     output_caps: dict[Kind, int] = Field(default_factory=dict)
     attempts_on_fault: int = Field(default=3, ge=1)
     patience_s: float = Field(default=5.0, ge=0)
+    lease_s: float = Field(default=3600.0, gt=0)
     actions: Actions = Field(default_factory=Actions)
     gate_streams: bool = False
 
@@ -93,6 +100,12 @@ class RouterConfig(BaseModel):
     def _entries_told_apart(cls, rules: tuple[EntryRule, ...]) -> tuple[EntryRule, ...]:
         return named_rules(rules)
 
+    @field_validator("scopes")
+    @classmethod
+    def _scopes_told_apart(cls, rules: tuple[ScopeRule, ...]) -> tuple[ScopeRule, ...]:
+        check_scopes(rules)
+        return rules
+
     def output_cap(self, kind: Kind) -> int:
         """Most output tokens of a call of this kind."""
         return self.output_caps.get(kind, DEFAULT_OUTPUT_CAPS[kind])
@@ -112,7 +125,9 @@ class RouterConfig(BaseModel):
         return cls(**data)
 
 
-_PARTS: Mapping[object, type[BaseModel]] = MappingProxyType({"tiers": Tier, "entries": EntryRule, "when": When})
+_PARTS: Mapping[object, type[BaseModel]] = MappingProxyType(
+    {"tiers": Tier, "entries": EntryRule, "scopes": ScopeRule, "when": When}
+)
 
 
 def _known_beside(exc: ValidationError, fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """What a decision is based on: the step with its budget, the estimates, the ruling; and the error of a refusal."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
@@ -8,7 +9,7 @@ from langroute.books import Balance, Resource
 from langroute.errors import BudgetExceeded, LangrouteError, NoArmAvailable, StepNotWorthwhile
 from langroute.money import dollars, format_dollars
 from langroute.permits import usual_limit
-from langroute.quick import quick
+from langroute.quick import changed, quick
 from langroute.records import Arm, BudgetView, Estimate, Measure, Permit, Record, RoutingDecision, Ruling, Step
 
 
@@ -45,8 +46,46 @@ def record_of(
     )
 
 
-def view_of(balance: Balance, step: Step, *, max_seconds: float | None, now: float) -> BudgetView:
-    """What a step may know of its budget."""
+def view_of(books: Sequence[Balance], step: Step, *, max_seconds: float | None, now: float) -> BudgetView:
+    """What a step may know of its budget, from the books of every scope that it takes from, its episode's first.
+
+    The view is of the scope that leaves the least dollars; tokens are those that all of them leave.
+    """
+    view = _own_view(books[0], step, max_seconds=max_seconds, now=now)
+    return view if len(books) == 1 else _tightest(view, books[1:], step)
+
+
+def _tightest(view: BudgetView, shared: Sequence[Balance], step: Step) -> BudgetView:
+    others = []
+    for balance in shared:
+        seen = _own_view(balance, step, max_seconds=None, now=0.0)
+        if seen.available_nano is not None:
+            others.append(seen.available_nano)
+        tighter = _tighter(seen.available_nano, view.available_nano)
+        dollars = seen if tighter else view
+        came = seen if _tighter(seen.input_tokens_left, view.input_tokens_left) else view
+        went = seen if _tighter(seen.output_tokens_left, view.output_tokens_left) else view
+        view = changed(
+            view,
+            scope=dollars.scope,
+            limit_nano=dollars.limit_nano,
+            spent_nano=dollars.spent_nano,
+            held_nano=dollars.held_nano,
+            available_nano=dollars.available_nano,
+            reserves=dollars.reserves,
+            input_tokens_left=came.input_tokens_left,
+            input_tokens_limit=came.input_tokens_limit,
+            output_tokens_left=went.output_tokens_left,
+            output_tokens_limit=went.output_tokens_limit,
+        )
+    return changed(view, shared_nano=min(others, default=None))
+
+
+def _tighter(one: int | None, other: int | None) -> bool:
+    return one is not None and (other is None or one < other)
+
+
+def _own_view(balance: Balance, step: Step, *, max_seconds: float | None, now: float) -> BudgetView:
     limits, spent, held = balance.limits, balance.spent, balance.held
     reserves = tuple([(purpose, balance.reserve_left(purpose)) for purpose, _ in limits.reserves])
     available = None

@@ -4,19 +4,21 @@ import asyncio
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
 
-from langroute.books import Balance, Purpose, Remaining, remaining_of
+from langroute.books import Balance, Limits, Purpose, Remaining, least_of, remaining_of
 from langroute.budget import Budget
 from langroute.charges import budget_changed, budget_in_force, charge_request, charged, raised
 from langroute.errors import ConfigError, LedgerUnavailable
 from langroute.money import Dollars
 from langroute.protocols import Clock, Ledger
+from langroute.quick import changed
 from langroute.records import ActionTaken, EpisodeEnd
+from langroute.scopes import ScopeRule, check_known, scopes_at
 
 _log = logging.getLogger("langroute.episodes")
 
@@ -49,7 +51,6 @@ class Episode:
     Attributes:
         id: the episode's id.
         scope: name of its ledger scope.
-        scopes: every ledger scope that its calls take from.
         arm: the arm that makes its calls, where nothing nearer to a call says otherwise; None when free.
     """
 
@@ -63,10 +64,11 @@ class Episode:
         on_finish: Callable[[EpisodeEnd], None],
         on_action: Callable[[ActionTaken], None] | None = None,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        rules: tuple[ScopeRule, ...] = (),
+        fresh: bool = False,
     ) -> None:
         self.id = episode_id
         self.scope = scope_of(episode_id)
-        self.scopes = (self.scope,)
         self.arm: str | None = None
         self._budget = self._first_budget = budget
         self._limits = budget.limits()
@@ -75,7 +77,11 @@ class Episode:
         self._on_finish = on_finish
         self._on_action = on_action
         self._new_id = new_id
+        self._rules = rules
+        self._said: dict[str, str] = {}
         self._steps: int | None = None
+        # Until the first hold opens them, books under an id made just now are known without asking the store.
+        self._unopened = self._empty() if fresh else None
         self._lock = threading.Lock()
 
     @property
@@ -88,16 +94,64 @@ class Episode:
         return self._ledger is ledger
 
     def look(self) -> Balance:
-        """The books now; opens the scope at the first look. May wait for the store."""
-        balance = self._ledger.open(self.scope, self._limits, at=self._clock.now())
+        """The books now; opens the scope where it may be open already. May wait for the store."""
+        unopened = self._unopened
+        return self.open() if unopened is None else unopened
+
+    def open(self) -> Balance:
+        """Open the scope if it is not open yet; the books now. May wait for the store."""
+        now = self._clock.now()
+        balance = self._ledger.open(self.scope, self._limits, at=now)
+        self._unopened = None
         if self._steps is None:
-            self._looked(balance)
+            if balance.held.nano_usd:  # of a process that died, perhaps
+                self._ledger.expire(at=now, scope=self.scope)
+                balance = self._ledger.balance(self.scope, at=now)
+            with self._lock:
+                if self._steps is None:
+                    self._steps = balance.calls
         return balance
 
-    def _looked(self, balance: Balance) -> None:
+    def books(self) -> tuple[Balance, ...]:
+        """The books of every scope that a call takes from now: its own first. May wait for the store.
+
+        Raises:
+            ConfigError: it was not said whose shared budget the episode takes from.
+        """
+        own = self.look()
+        if not self._rules:
+            return (own,)
+        now = self._clock.now()
+        shared = scopes_at(self._rules, self._said, at=now, episode=self.id)
+        return (own, *[self._ledger.open(scope, limits, at=now) for scope, limits in shared])
+
+    @property
+    def opens(self) -> tuple[tuple[str, Limits], ...]:
+        """What its next hold has to open, with the limits."""
+        return () if self._unopened is None else ((self.scope, self._limits),)
+
+    def opened(self) -> None:
+        """Note that a hold of this episode was taken, so that its books are open."""
+        self._unopened = None
+
+    def say(self, scopes: Mapping[str, str]) -> None:
+        """Say whose shared budgets the episode takes from, by key; once said, it stays.
+
+        Raises:
+            ConfigError: the configuration has no such scope, or something else was said before; names the key.
+        """
+        check_known(scopes, self._rules, field="scopes")
         with self._lock:
-            if self._steps is None:
-                self._steps = balance.calls
+            for key, whose in scopes.items():
+                if self._said.setdefault(key, whose) != whose:
+                    raise ConfigError(
+                        f"episode {self.id!r} takes from the budget of {self._said[key]!r}, not of {whose!r}; "
+                        "an episode keeps its budgets: start another one",
+                        field=f"scopes.{key}",
+                    )
+
+    def _empty(self) -> Balance:
+        return Balance(scope=self.scope, limits=self._limits, opened_at=self._clock.now())
 
     @property
     def remaining(self) -> Remaining:
@@ -106,8 +160,11 @@ class Episode:
 
     def remaining_for(self, purpose: Purpose) -> Remaining:
         """What is left now for a purpose: its own reserve too, never another purpose's. May wait for the store."""
-        balance = self.look()
-        return remaining_of(balance, purpose, max_seconds=self.budget.max_seconds, now=self._clock.now())
+        own, *shared = self.books()
+        left = remaining_of(own, purpose, max_seconds=self.budget.max_seconds, now=self._clock.now())
+        for balance in shared:
+            left = least_of(left, remaining_of(balance, purpose, max_seconds=None, now=0.0))
+        return left
 
     def charge(self, name: str, dollars: Dollars, *, purpose: Purpose = "general") -> None:
         """Book what a tool, an embedding or anything else beside a routed call costs. Call it BEFORE spending.
@@ -126,9 +183,12 @@ class Episode:
             LedgerError: the episode is finished, or the store does not answer; nothing is booked.
         """
         at = self._clock.now()
-        request = charge_request(name, dollars, purpose=purpose, charge_id=self._new_id(), scopes=self.scopes, at=at)
-        self.look()
+        charge_id = self._new_id()
+        request = charge_request(name, dollars, purpose=purpose, charge_id=charge_id, scope=self.scope, at=at)
+        scopes = tuple([balance.scope for balance in self.books()])
+        request = changed(request, scopes=scopes, opens=self.opens)
         self._ledger.hold(request)
+        self.opened()
         try:
             self._ledger.settle(request.id, request.amount, at=at)
         except LedgerUnavailable:
@@ -188,7 +248,7 @@ class Episode:
 
     def _change(self, change: Callable[[Budget], Budget]) -> Budget:
         with _changing:
-            before = budget_in_force(self.budget, self.look().limits)
+            before = budget_in_force(self.budget, self.open().limits)
             after, at = change(before), self._clock.now()
             if after != before:
                 self._ledger.amend(self.scope, after.limits(), at=at)
@@ -223,7 +283,7 @@ class Episode:
             ConfigError: success is no number in [0, 1].
         """
         degree = _degree(success)
-        self.look()
+        self.open()
         self._ledger.close_scope(self.scope)
         self._on_finish(EpisodeEnd(episode=self.id, at=self._clock.now(), success=degree, note=note))
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from langroute.budget import Budget
@@ -11,6 +11,7 @@ from langroute.errors import ConfigError
 from langroute.protocols import Clock, Ledger
 from langroute.quick import quick_opaque
 from langroute.records import ActionTaken, EpisodeEnd
+from langroute.scopes import ScopeRule
 
 __all__ = ["Episode", "EpisodeBook", "RunPlace", "current_episode", "episode_of", "inside", "scope_of"]
 
@@ -33,6 +34,7 @@ class RunPlace:
         execution: identity of this execution; another one when it is resumed.
         alone: the call stands outside any graph and episode, so it opens an episode of its own.
         budget: what that episode may use, where it is not the router's own budget.
+        scopes: whose shared budgets the call takes from, by key.
     """
 
     explicit: str = ""
@@ -44,6 +46,7 @@ class RunPlace:
     execution: object = None
     alone: bool = False
     budget: Budget | None = None
+    scopes: Mapping[str, str] | None = None
 
     def goes_on(self, opened_at: float) -> bool:
         """Whether the run goes on with the thread's latest turn, which was opened then; may wait for the host."""
@@ -66,6 +69,7 @@ class EpisodeBook:
         new_id: Callable[[], str],
         on_finish: Callable[[EpisodeEnd], None],
         on_single_call: Callable[[], None],
+        rules: Sequence[ScopeRule] = (),
         on_action: Callable[[ActionTaken], None] | None = None,
     ) -> None:
         self._ledger = ledger
@@ -74,13 +78,29 @@ class EpisodeBook:
         self._new_id = new_id
         self._on_finish = on_finish
         self._on_single_call = on_single_call
+        self._rules = tuple(rules)
         self._on_action = on_action
         self._handles: OrderedDict[str, Episode] = OrderedDict()
         self._runs: OrderedDict[int, tuple[object, Episode]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def episode(self, episode_id: str, *, budget: Budget | None = None, arm: str | None = None) -> Episode:
+    def episode(
+        self,
+        episode_id: str,
+        *,
+        budget: Budget | None = None,
+        arm: str | None = None,
+        scopes: Mapping[str, str] | None = None,
+        fresh: bool = False,
+    ) -> Episode:
         """The handle of an episode by id; from now on with this arm, where one is given.
+
+        Args:
+            episode_id: its id.
+            budget: its own budget, instead of the usual one.
+            arm: the arm that makes its calls.
+            scopes: whose shared budgets it takes from, by key.
+            fresh: the id was made just now, so no books can be open under it.
 
         Raises:
             ConfigError: the id is empty, or this process already knows the episode under another budget.
@@ -98,6 +118,8 @@ class EpisodeBook:
                     on_finish=self._on_finish,
                     on_action=self._on_action,
                     new_id=self._new_id,
+                    rules=self._rules,
+                    fresh=fresh,
                 )
                 self._handles[episode_id] = known
                 while len(self._handles) > _MOST_REMEMBERED:
@@ -109,10 +131,22 @@ class EpisodeBook:
                 )
             known.arm = arm or known.arm
             self._handles.move_to_end(episode_id)
-            return known
+        if scopes is not None:
+            known.say(scopes)
+        return known
 
     def resolve(self, place: RunPlace) -> Episode:
-        """The episode a call in this place belongs to. May wait for the store."""
+        """The episode a call in this place belongs to. May wait for the store.
+
+        Raises:
+            ConfigError: the call names shared budgets that its episode does not take from.
+        """
+        episode = self._found(place)
+        if place.scopes is not None:
+            episode.say(place.scopes)
+        return episode
+
+    def _found(self, place: RunPlace) -> Episode:
         around = current_episode()
         if around is not None:
             return around if around.belongs_to(self._ledger) else self.episode(around.id)
@@ -125,7 +159,7 @@ class EpisodeBook:
                 return self.episode(self._turn(place))
             if place.budget is None:
                 self._on_single_call()
-            return self.episode(f"call-{self._new_id()}", budget=place.budget)
+            return self.episode(f"call-{self._new_id()}", budget=place.budget, fresh=True)
         return self._of_run(place)
 
     def _of_run(self, place: RunPlace) -> Episode:
@@ -134,7 +168,8 @@ class EpisodeBook:
             if known is not None and known[0] is place.run:
                 self._runs.move_to_end(id(place.run))
                 return known[1]
-        episode = self.episode(self._turn(place) if place.thread else f"run-{self._new_id()}")
+        name = self._turn(place) if place.thread else f"run-{self._new_id()}"
+        episode = self.episode(name, fresh=not place.thread)
         with self._lock:
             # A sibling of the same superstep may have come first: the first answer holds for the run.
             kept, first = self._runs.setdefault(id(place.run), (place.run, episode))
@@ -153,7 +188,7 @@ class EpisodeBook:
             if latest is not None and place.goes_on(latest.opened_at):
                 return episode_of(latest.scope)
         turn = self.episode(turn_id(place.thread, self._new_id()), budget=place.budget)
-        turn.look()  # opened now: a resume must find it, also when nothing was spent before the interrupt
+        turn.open()  # now: a resume must find it, also when nothing was spent before the interrupt
         return turn.id
 
 

@@ -39,6 +39,9 @@ from langroute.records import Arm, Measure, Outcome, Record, Rejection, RoutingD
 
 __all__ = ["Act", "Call", "Close", "Journey", "Look", "Pause", "Reply", "StreamClosed", "Take", "journey"]
 
+Books = tuple[Balance, ...]
+"""The books of every scope that a call takes from, its episode's first."""
+
 _MOST_RACES = 64
 _LOOK_AGAIN_S = 0.05
 
@@ -50,6 +53,7 @@ class Router(Protocol):
     acceptance: tuple[Acceptance, ...]
     attempts_on_fault: int
     patience_s: float
+    lease_s: float
     asks: bool
     person: AskPerson | None
 
@@ -138,21 +142,21 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
         StepNotWorthwhile: no arm's expected success justifies its price.
     """
     learned = _Learned()
-    episode, balance = yield Look(place=place)
+    episode, books = yield Look(place=place)
     place = changed(place, explicit=episode.id)  # a lone call would open another episode at every look
     seen = pinned_step(observe(episode.id, episode.next_index()), episode.arm)
     if router.asks:
-        episode, balance = yield from _ask_again(router, place, episode, balance, learned)
+        episode, books = yield from _ask_again(router, place, episode, books, learned)
     while True:
         now = router.clock.now()
-        view = view_of(balance, seen, max_seconds=episode.budget.max_seconds, now=now)
+        view = view_of(books, seen, max_seconds=episode.budget.max_seconds, now=now)
         step = changed(learned.onto(seen) if learned.anything else seen, budget=view)
         thought = router.deliberate(step)
         patience = round(router.patience_s - learned.waited_s, 6)
         if patience > 0 and could_wait(thought):
             learned.waited_s += min(_LOOK_AGAIN_S, patience)
             yield Pause(seconds=min(_LOOK_AGAIN_S, patience))
-            episode, balance = yield Look(place=place)
+            episode, books = yield Look(place=place)
             continue
         if thought.ruling.compress and not learned.tried_to_compress:
             seen = _shorter(observe, episode, seen, thought, learned)
@@ -169,10 +173,10 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
         if router.asks and _is_dear(thought) and not _is_allowed(thought.decision, learned):
             yield from _consider(router, record, episode, learned)
         else:
-            accepted, value = yield from _try(router, record, episode, learned, gate=gate)
+            accepted, value = yield from _try(router, record, episode, books, learned, gate=gate)
             if accepted:
                 return value
-        episode, balance = yield Look(place=place)
+        episode, books = yield Look(place=place)
 
 
 def _shorter(observe: Observe, episode: Episode, seen: Step, thought: Deliberation, learned: _Learned) -> Step:
@@ -226,14 +230,14 @@ def _question(record: Record, place: str) -> Question:
 
 
 def _ask_again(
-    router: Router, place: RunPlace, episode: Episode, balance: Balance, learned: _Learned
-) -> Generator[Act, Any, tuple[Episode, Balance]]:
+    router: Router, place: RunPlace, episode: Episode, books: Books, learned: _Learned
+) -> Generator[Act, Any, tuple[Episode, Books]]:
     """Ask what was asked in this place before, since an answer may be waiting; the books afterwards."""
     learned.place, open_question, learned.consent = yield Recall(place=place, episode=episode)
     if open_question is None or (learned.consent and router.person is not None):
-        return episode, balance
+        return episode, books
     yield from _ask(router, open_question, episode, learned)
-    looked: tuple[Episode, Balance] = yield Look(place=place)
+    looked: tuple[Episode, Books] = yield Look(place=place)
     return looked
 
 
@@ -301,13 +305,13 @@ def _left_out(record: Record, allowed: Question | None) -> list[Rejection]:
 
 
 def _try(
-    router: Router, record: Record, episode: Episode, learned: _Learned, *, gate: bool
+    router: Router, record: Record, episode: Episode, books: Books, learned: _Learned, *, gate: bool
 ) -> Generator[Act, Any, tuple[bool, Any]]:
     """Take the hold and make the call: whether its answer stands, and the answer.
 
     Where a sibling took the money between the look and the hold, one decides anew.
     """
-    request = hold_request(record, episode)
+    request = hold_request(record, episode, books, lease_s=router.lease_s)
     gates = [rule for rule in router.acceptance if rule.gates(record.step)] if gate else ()
     try:
         yield Take(request=request)
@@ -319,6 +323,7 @@ def _try(
         if not raced or learned.races > _MOST_RACES:
             raise
         return False, None
+    episode.opened()
     arm = router.arm(str(record.decision.arm))
     call = Call(arm=arm, output_limit=record.decision.output_limit, gated=bool(gates), record=record)
     began = router.clock.elapsed()

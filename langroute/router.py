@@ -45,6 +45,7 @@ from langroute.records import (
     RoutingDecision,
     Step,
 )
+from langroute.scopes import checked_said
 
 _log = logging.getLogger("langroute.router")
 
@@ -124,6 +125,7 @@ class StepRouter:
         self.log = defaults.routing_log(logger)
         self.attempts_on_fault = self.config.attempts_on_fault
         self.patience_s = self.config.patience_s
+        self.lease_s = self.config.lease_s
         self.asks = self.config.actions.ask_above_dollars is not None
         self.person = ask
         self.questions = QuestionBook(self.journal)
@@ -159,18 +161,32 @@ class StepRouter:
 
     # -- episodes ------------------------------------------------------------------------------------------------
 
-    def episode(self, episode_id: str, *, budget: Budget | None = None, arm: str | None = None) -> Episode:
+    def episode(
+        self,
+        episode_id: str,
+        *,
+        budget: Budget | None = None,
+        arm: str | None = None,
+        scopes: Mapping[str, str] | None = None,
+    ) -> Episode:
         """A handle on an episode; as a context manager, every routed call inside belongs to it.
 
         Args:
             episode_id: any non-empty string, unique for one attempt at one task.
             budget: its own budget, instead of the router's.
             arm: the arm that makes its calls, unless a call, its node or ``RouterConfig.pins`` says otherwise.
+            scopes: whose shared budgets (``RouterConfig.scopes``) it takes from, for example ``{"user": "ada"}``.
 
         Raises:
-            ConfigError: the id is empty, the episode already runs under another budget, or the pool has no such arm.
+            ConfigError: the id is empty, the episode already runs under another budget or takes from other shared ones,
+                the pool has no such arm, or the configuration no such scope.
         """
-        return self.episodes.episode(episode_id, budget=budget, arm=None if arm is None else self.arm(arm).name)
+        return self.episodes.episode(
+            episode_id,
+            budget=budget,
+            arm=None if arm is None else self.arm(arm).name,
+            scopes=None if scopes is None else checked_said(scopes, field="scopes"),
+        )
 
     def balance(self, episode_id: str) -> Balance:
         """The books of an episode now."""
@@ -183,7 +199,7 @@ class StepRouter:
         match act:
             case Look(place=place):
                 episode = self.episodes.resolve(place)
-                return episode, episode.look()
+                return episode, episode.books()
             case Take(request=request):
                 return self.ledger.hold(request)
             case Close():
@@ -333,6 +349,7 @@ class StepRouter:
             new_id=self.new_id,
             on_finish=self._finished,
             on_single_call=self._warn_single_call,
+            rules=self.config.scopes,
             on_action=self.tell,
         )
 

@@ -134,7 +134,8 @@ class BudgetView:
     """What a step knows of its budget when it is decided.
 
     Attributes:
-        scope: the tightest scope, the one all other fields speak of.
+        scope: the scope that leaves the least dollars, the one the dollars speak of. Tokens are those of whichever
+            scope leaves the least; retries and seconds are the episode's.
         limit_nano: its limit in nano-dollars; None when unlimited.
         spent_nano: settled.
         held_nano: set aside by calls under way.
@@ -148,6 +149,8 @@ class BudgetView:
         output_tokens_limit: see above.
         retries_limit: see above.
         seconds_limit: see above.
+        shared_nano: nano-dollars that the tightest of the budgets shared with other episodes leaves; None when nothing
+            is shared, or without limit.
     """
 
     scope: str
@@ -164,6 +167,7 @@ class BudgetView:
     output_tokens_limit: int | None = None
     retries_limit: int | None = None
     seconds_limit: float | None = None
+    shared_nano: int | None = None
 
 
 @quick

@@ -139,7 +139,7 @@ class MeteredEpisodes:
                 calls=shadow.calls,
                 opened_at=shadow.opened_at,
             )
-        view = view_of(balance, step, max_seconds=self._budget.max_seconds, now=at)
+        view = view_of((balance,), step, max_seconds=self._budget.max_seconds, now=at)
         return replace(step, budget=view)
 
     def spend(self, episode: str, amount: Amount) -> None:

@@ -250,11 +250,11 @@ class RoutingMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def _with_view(self, value: Any, episode: Episode) -> Any:
         balance = episode.look()
-        left = balance.available_nano("general")
+        left = episode.remaining.dollars
         view = {
             "episode": episode.id,
             "spent_usd": float(dollars(balance.spent.nano_usd)),
-            "remaining_usd": None if left is None else float(dollars(left)),
+            "remaining_usd": None if left is None else float(left),
         }
         command: Command[Any] = Command(update={"langroute": view})
         return ExtendedModelResponse(model_response=whole_response(value), command=command)

@@ -15,6 +15,7 @@ from langroute.episodes import RunPlace
 from langroute.errors import ConfigError
 from langroute.quick import quick
 from langroute.records import Kind
+from langroute.scopes import checked_said
 
 EPISODE = "langroute_episode"
 KIND = "langroute_kind"
@@ -26,6 +27,7 @@ OPTIONAL = "langroute_optional"
 HINT = "langroute_hint"
 CHANNEL = "langroute_channel"
 DOMAIN = "langroute_domain"
+SCOPES = "langroute_scopes"
 
 SET_FOR_NODE = "set for this node"
 SET_IN_METADATA = "set in metadata"
@@ -150,7 +152,18 @@ def run_place(config: RunnableConfig) -> RunPlace:
         resumes=partial(_resumes, metadata, configurable, config) if thread and not resumed else None,
         task=str(metadata.get("langgraph_checkpoint_ns") or ""),
         execution=configurable.get(_SCRATCHPAD),
+        scopes=_scopes(metadata, configurable),
     )
+
+
+def _scopes(metadata: Mapping[str, Any], configurable: Mapping[str, Any]) -> dict[str, str] | None:
+    """Whose shared budgets the call takes from: said for the run, or, before that, for the call."""
+    said = None
+    if SCOPES in configurable:
+        said = checked_said(configurable[SCOPES], field=f"configurable.{SCOPES}")
+    if SCOPES in metadata:
+        said = {**(said or {}), **checked_said(metadata[SCOPES], field=f"metadata.{SCOPES}")}
+    return said
 
 
 def can_resume(config: RunnableConfig | None) -> bool:

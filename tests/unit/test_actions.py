@@ -223,7 +223,7 @@ def test_a_last_call_has_exactly_what_its_purpose_may_set_aside(
         used_nano=(("final_synthesis", min(spent_on_final, spent)),),
     )
     step = a_step()
-    step = replace(step, budget=view_of(balance, step, max_seconds=None, now=0.0))
+    step = replace(step, budget=view_of((balance,), step, max_seconds=None, now=0.0))
     assert closing_step(step).budget.available_nano == left_for_closing(step)
     assert (left_for_closing(step) or 0) <= (balance.available_nano("final_synthesis") or 0)
     if spent + held <= limit - final - (kept - final):

@@ -72,7 +72,7 @@ def test_a_permitted_call_fits_into_every_part_of_the_budget(
     step = a_step(
         purpose=purpose, input_bound=bound, input_tokens=0, output_cap=cap, pressure=Pressure(retries=int(retry))
     )
-    step = replace(step, budget=view_of(balance, step, max_seconds=None, now=0.0))
+    step = replace(step, budget=view_of((balance,), step, max_seconds=None, now=0.0))
     told, view = permit(step, arm), step.budget
     if not told.allowed:
         assert told.why_not
@@ -90,7 +90,7 @@ def test_a_permitted_call_fits_into_every_part_of_the_budget(
 def test_reserves_open_for_their_purpose_only(arm: Arm, balance: Balance, purpose: Purpose) -> None:
     """What a permitted call may cost leaves every other purpose's reserve untouched."""
     step = a_step(purpose=purpose)
-    step = replace(step, budget=view_of(balance, step, max_seconds=None, now=0.0))
+    step = replace(step, budget=view_of((balance,), step, max_seconds=None, now=0.0))
     others = sum(balance.reserve_left(name) for name in PURPOSES[1:] if name != purpose)
     left = (balance.limits.nano_usd or 0) - balance.used.nano_usd
     told = permit(step, arm)
