@@ -13,7 +13,9 @@ from langroute.records import Arm, Outcome, Record, Usage
 def hold_request(record: Record, episode: Episode) -> HoldRequest:
     """The worst case of the call that a record decides on, from every scope of its episode."""
     step, decision = record.step, record.decision
-    permit = next(permit for permit in record.ruling.permits if permit.arm == decision.arm)
+    for permit in record.ruling.permits:
+        if permit.arm == decision.arm:
+            break
     return HoldRequest(
         id=record.id,
         scopes=episode.scopes,

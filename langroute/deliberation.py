@@ -48,13 +48,21 @@ def record_of(
 def view_of(balance: Balance, step: Step, *, max_seconds: float | None, now: float) -> BudgetView:
     """What a step may know of its budget."""
     limits, spent, held = balance.limits, balance.spent, balance.held
+    reserves = tuple([(purpose, balance.reserve_left(purpose)) for purpose, _ in limits.reserves])
+    available = None
+    if limits.nano_usd is not None:
+        available = limits.nano_usd - spent.nano_usd - held.nano_usd
+        for purpose, left in reserves:
+            if purpose != step.purpose:
+                available -= left
+        available = max(0, available)
     return BudgetView(
         scope=balance.scope,
         limit_nano=limits.nano_usd,
         spent_nano=spent.nano_usd,
         held_nano=held.nano_usd,
-        available_nano=balance.available_nano(step.purpose),
-        reserves=tuple([(purpose, balance.reserve_left(purpose)) for purpose, _ in limits.reserves]),
+        available_nano=available,
+        reserves=reserves,
         input_tokens_left=_left(limits.input_tokens, spent.input_tokens, held.input_tokens),
         output_tokens_left=_left(limits.output_tokens, spent.output_tokens, held.output_tokens),
         input_tokens_limit=limits.input_tokens,

@@ -22,6 +22,9 @@ _log = logging.getLogger("langroute.episodes")
 
 _SCOPE = "episode:"
 
+# One budget is changed at a time in this process, which is rare: what is in force is read and then replaced.
+_changing = threading.RLock()
+
 # The episodes around this code, the innermost last. A tuple rather than tokens on the handle: one handle may be entered
 # by several threads and tasks at once.
 _around: ContextVar[tuple["Episode", ...]] = ContextVar("langroute_episodes", default=())
@@ -45,6 +48,8 @@ class Episode:
 
     Attributes:
         id: the episode's id.
+        scope: name of its ledger scope.
+        scopes: every ledger scope that its calls take from.
         arm: the arm that makes its calls, where nothing nearer to a call says otherwise; None when free.
     """
 
@@ -60,6 +65,8 @@ class Episode:
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self.id = episode_id
+        self.scope = scope_of(episode_id)
+        self.scopes = (self.scope,)
         self.arm: str | None = None
         self._budget = self._first_budget = budget
         self._limits = budget.limits()
@@ -70,22 +77,11 @@ class Episode:
         self._new_id = new_id
         self._steps: int | None = None
         self._lock = threading.Lock()
-        self._changing = threading.Lock()
 
     @property
     def budget(self) -> Budget:
         """Its budget, as it was given or last changed through this handle."""
         return self._budget
-
-    @property
-    def scope(self) -> str:
-        """Name of its ledger scope."""
-        return scope_of(self.id)
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """Every ledger scope that its calls take from."""
-        return (self.scope,)
 
     def belongs_to(self, ledger: Ledger) -> bool:
         """Whether the episode's books are kept in this ledger."""
@@ -94,10 +90,14 @@ class Episode:
     def look(self) -> Balance:
         """The books now; opens the scope at the first look. May wait for the store."""
         balance = self._ledger.open(self.scope, self._limits, at=self._clock.now())
+        if self._steps is None:
+            self._looked(balance)
+        return balance
+
+    def _looked(self, balance: Balance) -> None:
         with self._lock:
             if self._steps is None:
                 self._steps = balance.calls
-        return balance
 
     @property
     def remaining(self) -> Remaining:
@@ -187,7 +187,7 @@ class Episode:
         return self._change(lambda _: budget)
 
     def _change(self, change: Callable[[Budget], Budget]) -> Budget:
-        with self._changing:
+        with _changing:
             before = budget_in_force(self.budget, self.look().limits)
             after, at = change(before), self._clock.now()
             if after != before:

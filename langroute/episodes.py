@@ -76,7 +76,7 @@ class EpisodeBook:
         self._on_single_call = on_single_call
         self._on_action = on_action
         self._handles: OrderedDict[str, Episode] = OrderedDict()
-        self._runs: OrderedDict[int, tuple[object, str]] = OrderedDict()
+        self._runs: OrderedDict[int, tuple[object, Episode]] = OrderedDict()
         self._lock = threading.Lock()
 
     def episode(self, episode_id: str, *, budget: Budget | None = None, arm: str | None = None) -> Episode:
@@ -126,24 +126,24 @@ class EpisodeBook:
             if place.budget is None:
                 self._on_single_call()
             return self.episode(f"call-{self._new_id()}", budget=place.budget)
-        return self.episode(self._of_run(place))
+        return self._of_run(place)
 
-    def _of_run(self, place: RunPlace) -> str:
+    def _of_run(self, place: RunPlace) -> Episode:
         with self._lock:
             known = self._runs.get(id(place.run))
             if known is not None and known[0] is place.run:
                 self._runs.move_to_end(id(place.run))
                 return known[1]
-        episode = self._turn(place) if place.thread else f"run-{self._new_id()}"
+        episode = self.episode(self._turn(place) if place.thread else f"run-{self._new_id()}")
         with self._lock:
             # A sibling of the same superstep may have come first: the first answer holds for the run.
-            kept, name = self._runs.setdefault(id(place.run), (place.run, episode))
+            kept, first = self._runs.setdefault(id(place.run), (place.run, episode))
             if kept is not place.run:
                 self._runs[id(place.run)] = (place.run, episode)
-                name = episode
+                first = episode
             while len(self._runs) > _MOST_REMEMBERED:
                 self._runs.popitem(last=False)
-        return name
+        return first
 
     def _turn(self, place: RunPlace) -> str:
         """Id of the thread's turn: the latest one when it goes on, else a new one."""

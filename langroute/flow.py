@@ -104,10 +104,13 @@ class _Learned:
     answer: Any = None
     error: BaseException | None = None
 
+    @property
+    def anything(self) -> bool:
+        """Whether the step looks otherwise than at first."""
+        return bool(self.attempt or self.rejected or self.faulted or self.refused)
+
     def onto(self, step: Step) -> Step:
         """The step as it looks after these attempts."""
-        if not (self.attempt or self.rejected or self.faulted or self.refused):
-            return step
         # A provider's 429 or outage says nothing against the arm: it is a retry in the books, but no pressure.
         unfit = sum("invalid_structure" in tried.reason for tried in self.rejected)
         pressure = replace(
@@ -142,9 +145,8 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
         episode, balance = yield from _ask_again(router, place, episode, balance, learned)
     while True:
         now = router.clock.now()
-        step = changed(
-            learned.onto(seen), budget=view_of(balance, seen, max_seconds=episode.budget.max_seconds, now=now)
-        )
+        view = view_of(balance, seen, max_seconds=episode.budget.max_seconds, now=now)
+        step = changed(learned.onto(seen) if learned.anything else seen, budget=view)
         thought = router.deliberate(step)
         patience = round(router.patience_s - learned.waited_s, 6)
         if patience > 0 and could_wait(thought):

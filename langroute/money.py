@@ -121,8 +121,7 @@ class Rates:
     @property
     def dearest_input(self) -> int:
         """The most that an input token can cost, whatever the cache does."""
-        most = self.input  # every step asks this of every arm, and most prices have one rate: no call of `max`
-        return most if most == self.cache_read == self.cache_write else max(most, self.cache_read, self.cache_write)
+        return max(self.input, self.cache_read, self.cache_write)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -208,7 +207,13 @@ class Price:
 
     def worst_cost(self, *, input_tokens: int, output_tokens: int) -> int:
         """Nano-dollars of the dearest call within these bounds, whatever the cache does and whichever tier applies."""
-        dearest_in, dearest_out = self._dearest(input_tokens)
+        if self.above:
+            dearest_in, dearest_out = self._dearest(input_tokens)
+        else:  # every step asks this of every arm, and most prices have one rate
+            rates = self.rates
+            dearest_in, dearest_out = rates.input, rates.output
+            if dearest_in < rates.cache_read or dearest_in < rates.cache_write:
+                dearest_in = rates.dearest_input
         return -(-(input_tokens * dearest_in + output_tokens * dearest_out) // _PICO_PER_NANO)
 
     def affordable_output(self, *, nano: int, input_tokens: int) -> int:

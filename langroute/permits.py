@@ -19,13 +19,16 @@ def permits(
     available, output_left = view.available_nano, view.output_tokens_left
     usual = _is_usual(step)
     made = []
+    cap, expected = step.output_cap, step.input_tokens
     for arm in arms:
-        window, most = arm.context_window, usual_limit(step, arm)
+        window, most = arm.context_window, arm.max_output_tokens
+        if most is None or most > cap:
+            most = cap
         if (
             usual
             and (arm.calls_tools or not tools)
             and (arm.structured_output or not structure)
-            and (window is None or step.input_tokens + arm.min_output_tokens <= window)
+            and (window is None or expected + arm.min_output_tokens <= window)
             and most >= arm.min_output_tokens
             and (output_left is None or most <= output_left)
         ):

@@ -145,6 +145,7 @@ class StepReader:
         self._config = config
         self._pool = pool
         self._entrance = Entrance(config)
+        self._entries = bool(config.entries)
         self._reader = ConversationReader()
         self._answers: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._signals = Signals(pool)
@@ -172,11 +173,11 @@ class StepReader:
     def read(self, call: ModelCall, *, episode: str, call_index: int, alone: bool = False) -> Step:
         """The step of a call; its ``budget`` is still to be filled in."""
         place = node_place(call.config)
-        entry = self._entrance.rule(place, call.messages)
+        entry = self._entrance.rule(place, call.messages) if self._entries else None
         kind, reason = self._kind(place, call, entry)
         reading = self._reader.read(call.messages)
         size = call.schema_bytes
-        bounds = self._arm_bounds(call, reading)
+        bounds = self._arm_bounds(call, reading) if self._counts or reading.last_usage is not None else None
         expected = expected_input_tokens(reading, tools_bytes=size)
         if bounds:
             expected = min(expected, *bounds.values())
@@ -215,8 +216,6 @@ class StepReader:
     def _arm_bounds(self, call: ModelCall, reading: Reading) -> dict[str, int]:
         """Bounds that hold for single arms: by their own tokenizer, or by what they reported of the prefix."""
         last = reading.last_usage
-        if last is None and not self._counts:
-            return {}
         counted: dict[int, int] = {}
         bounds: dict[str, int] = {}
         reporter = self._reporter(call) if last is not None and last.anchored else None

@@ -316,16 +316,13 @@ def _reading(tally: _Tally, head: list[Any], *, new: int) -> Reading:
         media=tally.media + head_media,
         tool_calls=tally.calls,
         reasoning_tokens=tally.reasoning,
-        last_usage=_usage_now(tally, head, head_bytes, head_media),
+        last_usage=None if tally.usage is None else _usage_now(tally, tally.usage, head, head_bytes, head_media),
         retrievals=tally.retrievals,
         media_kinds=tuple(sorted(kinds)) if kinds else (),
     )
 
 
-def _usage_now(tally: _Tally, head: list[Any], head_bytes: int, head_media: int) -> LastUsage | None:
-    usage = tally.usage
-    if usage is None:
-        return None
+def _usage_now(tally: _Tally, usage: LastUsage, head: list[Any], head_bytes: int, head_media: int) -> LastUsage:
     known_head = tally.usage_head is not None and _same(tally.usage_head, head)
     return LastUsage(
         model=usage.model,
