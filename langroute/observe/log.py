@@ -14,9 +14,8 @@ from pydantic_core import to_json
 
 from langroute.errors import ConfigError
 from langroute.observe.plain import Event, action_event, is_finite, step_event
+from langroute.observe.prepared import LOGGER_NAME, log_record
 from langroute.records import Action, Record
-
-LOGGER_NAME = "langroute"
 
 
 class EventLogger(Protocol):
@@ -118,4 +117,4 @@ def _line(told: Event, *, plain: bool) -> str:
 def _write(logger: logging.Logger, event: str, line: str) -> None:
     """Hand a line to the standard logger ``langroute``."""
     # Not `logger.info`: that walks the stack for a caller, which is the same place here for every line.
-    logger.handle(logger.makeRecord(LOGGER_NAME, logging.INFO, __file__, 0, line, (), None, func=event))
+    logger.handle(log_record(logger, event, line))
