@@ -6,7 +6,7 @@ thrown in here, so there is one place that decides what is booked.
 """
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from langroute.acts import (
@@ -30,6 +30,7 @@ from langroute.deliberation import Deliberation, could_wait, pinned_step, record
 from langroute.episodes import Episode, RunPlace
 from langroute.errors import BudgetExceeded, ConfigError
 from langroute.faults import classify_fault
+from langroute.learned import Learned
 from langroute.money import format_dollars
 from langroute.protocols import Acceptance, Clock
 from langroute.questions import Ask as AskPerson
@@ -88,45 +89,6 @@ class Observe(Protocol):
         ...
 
 
-@dataclass(slots=True, kw_only=True)
-class _Learned:
-    """What earlier attempts at this step taught."""
-
-    faults: int = 0
-    races: int = 0
-    waited_s: float = 0.0
-    attempt: int = 0
-    rejected: list[Rejection] = field(default_factory=list)
-    faulted: list[Rejection] = field(default_factory=list)
-    refused: list[Rejection] = field(default_factory=list)
-    compressed: Measure | None = None
-    tried_to_compress: bool = False
-    consent: bool = False
-    allowed: Question | None = None
-    said_no: bool = False
-    place: str = ""
-    answer: Any = None
-    error: BaseException | None = None
-
-    @property
-    def anything(self) -> bool:
-        """Whether the step looks otherwise than at first."""
-        return bool(self.attempt or self.rejected or self.faulted or self.refused)
-
-    def onto(self, step: Step) -> Step:
-        """The step as it looks after these attempts."""
-        # A provider's 429 or outage says nothing against the arm: it is a retry in the books, but no pressure.
-        unfit = sum("invalid_structure" in tried.reason for tried in self.rejected)
-        pressure = replace(
-            step.pressure,
-            retries=step.pressure.retries + len(self.rejected),
-            invalid_tool_calls=step.pressure.invalid_tool_calls + len(self.rejected) - unfit,
-            schema_failures=step.pressure.schema_failures + unfit,
-        )
-        out = (*self.rejected, *self.faulted, *self.refused)
-        return replace(step, attempt=self.attempt, pressure=pressure, rejected=out)
-
-
 def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = True) -> Journey:
     """One step from its observation to an accepted answer, which it returns.
 
@@ -141,7 +103,7 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
         NoArmAvailable: no arm can make the call for other reasons.
         StepNotWorthwhile: no arm's expected success justifies its price.
     """
-    learned = _Learned()
+    learned = Learned()
     episode, books = yield Look(place=place)
     place = changed(place, explicit=episode.id)  # a lone call would open another episode at every look
     seen = pinned_step(observe(episode.id, episode.next_index()), episode.arm)
@@ -179,7 +141,7 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
         episode, books = yield Look(place=place)
 
 
-def _shorter(observe: Observe, episode: Episode, seen: Step, thought: Deliberation, learned: _Learned) -> Step:
+def _shorter(observe: Observe, episode: Episode, seen: Step, thought: Deliberation, learned: Learned) -> Step:
     """The step after its prompt was made shorter; the same one where the door could not."""
     learned.tried_to_compress = True
     shorter = observe(episode.id, seen.call_index, compress=True)
@@ -198,7 +160,7 @@ def _is_dear(thought: Deliberation) -> bool:
     return asked_from is not None and _probable_nano(thought.decision) >= asked_from
 
 
-def _is_allowed(decision: RoutingDecision, learned: _Learned) -> bool:
+def _is_allowed(decision: RoutingDecision, learned: Learned) -> bool:
     """Whether a person said yes to this: to the whole episode, to this arm, or to a call that may cost as much."""
     asked_of = learned.allowed
     return learned.consent or (
@@ -230,7 +192,7 @@ def _question(record: Record, place: str) -> Question:
 
 
 def _ask_again(
-    router: Router, place: RunPlace, episode: Episode, books: Books, learned: _Learned
+    router: Router, place: RunPlace, episode: Episode, books: Books, learned: Learned
 ) -> Generator[Act, Any, tuple[Episode, Books]]:
     """Ask what was asked in this place before, since an answer may be waiting; the books afterwards."""
     learned.place, open_question, learned.consent = yield Recall(place=place, episode=episode)
@@ -241,7 +203,7 @@ def _ask_again(
     return looked
 
 
-def _consider(router: Router, record: Record, episode: Episode, learned: _Learned) -> Generator[Act, Any, None]:
+def _consider(router: Router, record: Record, episode: Episode, learned: Learned) -> Generator[Act, Any, None]:
     """Ask about a dear call; leave out the dear arms after a no, and after a yes those that may cost still more.
 
     Nobody is asked twice in a step: a resumed node would hand the answers to the wrong questions.
@@ -257,7 +219,7 @@ def _consider(router: Router, record: Record, episode: Episode, learned: _Learne
         yield Pause(seconds=router.pause_before(learned.faults))
 
 
-def _ask(router: Router, question: Question, episode: Episode, learned: _Learned) -> Generator[Act, Any, None]:
+def _ask(router: Router, question: Question, episode: Episode, learned: Learned) -> Generator[Act, Any, None]:
     """Ask, and do what was answered. Where the graph is interrupted, the question is kept for the resume.
 
     A graph keeps what it was resumed with, so an answer that cannot be followed must not raise there: it would raise at
@@ -305,7 +267,7 @@ def _left_out(record: Record, allowed: Question | None) -> list[Rejection]:
 
 
 def _try(
-    router: Router, record: Record, episode: Episode, books: Books, learned: _Learned, *, gate: bool
+    router: Router, record: Record, episode: Episode, books: Books, learned: Learned, *, gate: bool
 ) -> Generator[Act, Any, tuple[bool, Any]]:
     """Take the hold and make the call: whether its answer stands, and the answer.
 
@@ -340,7 +302,7 @@ def _try(
 
 
 def _fail(
-    router: Router, request: HoldRequest, call: Call, learned: _Learned, error: BaseException, began: float
+    router: Router, request: HoldRequest, call: Call, learned: Learned, error: BaseException, began: float
 ) -> Generator[Act, Any, None]:
     """Book a call that failed; raises its error unless the step is to be tried again."""
     fault, arm, record = classify_fault(error), call.arm, call.record
@@ -366,7 +328,7 @@ def _judge(
     router: Router,
     record: Record,
     request: HoldRequest,
-    learned: _Learned,
+    learned: Learned,
     outcome: Outcome,
     value: Any,
     gates: Sequence[Acceptance],

@@ -53,6 +53,9 @@ class BudgetPart(_Part):
     retries_left: int | None = Field(description="count; null when unlimited")
     seconds_limit: float | None = Field(description="seconds in all; null when unlimited")
     seconds_left: float | None = Field(description="seconds; null when unlimited")
+    shared_usd: float | None = Field(
+        description="what the tightest shared budget leaves, dollars; null when nothing is shared, or without limit"
+    )
 
 
 class PressurePart(_Part):

@@ -150,6 +150,7 @@ def _budget(step: Step) -> Event:
         "retries_left": view.retries_left,
         "seconds_limit": _float(view.seconds_limit),
         "seconds_left": _float(view.seconds_left),
+        "shared_usd": as_dollars(view.shared_nano),
     }
 
 

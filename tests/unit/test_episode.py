@@ -51,7 +51,7 @@ class Desk:
     def hold(self, dollars: float, *, name: str = "call") -> None:
         """What a call under way sets aside."""
         self.episode.look()
-        self.ledger.hold(HoldRequest(id=name, scopes=self.episode.scopes, amount=Amount(nano_usd=int(dollars * 1e9))))
+        self.ledger.hold(HoldRequest(id=name, scopes=(self.episode.scope,), amount=Amount(nano_usd=int(dollars * 1e9))))
 
 
 @pytest.mark.parametrize("dollars", [0.25, "0.25", Decimal("0.25")])

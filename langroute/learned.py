@@ -1,0 +1,46 @@
+"""What earlier attempts at a step taught the journey that makes the next one."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from langroute.questions import Question
+from langroute.records import Measure, Rejection, Step
+
+
+@dataclass(slots=True, kw_only=True)
+class Learned:
+    """What earlier attempts at this step taught."""
+
+    faults: int = 0
+    races: int = 0
+    waited_s: float = 0.0
+    attempt: int = 0
+    rejected: list[Rejection] = field(default_factory=list)
+    faulted: list[Rejection] = field(default_factory=list)
+    refused: list[Rejection] = field(default_factory=list)
+    compressed: Measure | None = None
+    tried_to_compress: bool = False
+    consent: bool = False
+    allowed: Question | None = None
+    said_no: bool = False
+    place: str = ""
+    answer: Any = None
+    error: BaseException | None = None
+
+    @property
+    def anything(self) -> bool:
+        """Whether the step looks otherwise than at first."""
+        return bool(self.attempt or self.rejected or self.faulted or self.refused)
+
+    def onto(self, step: Step) -> Step:
+        """The step as it looks after these attempts."""
+        # A provider's 429 or outage says nothing against the arm: it is a retry in the books, but no pressure.
+        unfit = sum("invalid_structure" in tried.reason for tried in self.rejected)
+        pressure = replace(
+            step.pressure,
+            retries=step.pressure.retries + len(self.rejected),
+            invalid_tool_calls=step.pressure.invalid_tool_calls + len(self.rejected) - unfit,
+            schema_failures=step.pressure.schema_failures + unfit,
+        )
+        out = (*self.rejected, *self.faulted, *self.refused)
+        return replace(step, attempt=self.attempt, pressure=pressure, rejected=out)
