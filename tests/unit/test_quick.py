@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from langroute.quick import changed, quick, quick_opaque
+from langroute.quick import changed, maker, quick, quick_opaque
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,16 @@ def test_a_changed_copy_is_that_of_dataclasses() -> None:
     assert changed(Opaque(), name="b") == Opaque(name="b")
     with pytest.raises(TypeError, match="more"):
         changed(made, more=1)
+
+
+def test_a_made_record_is_the_one_that_its_constructor_makes() -> None:
+    """All fields in their order: the same record, as frozen."""
+    made, usual = maker(Quick)("a", ["x"], 4), Quick(name="a", tags=["x"], size=4)
+    assert (made, type(made), made.double, repr(made)) == (usual, Quick, 8, repr(usual))
+    with pytest.raises(AttributeError):
+        made.size = 5  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        maker(Quick)("a", [])
 
 
 def test_the_signature_is_kept() -> None:
