@@ -1,0 +1,2 @@
+-- The books of a scope.
+return answer({balance = scope_of(ask.scope)})
