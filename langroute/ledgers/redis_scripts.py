@@ -72,7 +72,7 @@ class RedisScripts:
         self._client.connection_pool.disconnect(inuse_connections=False)
 
     def _send(self, name: str, request: bytes) -> bytes:
-        script, digest = _script(name)
+        script, digest = script_of(name)
         try:
             return self._client.evalsha(digest, 1, self._books, request)
         except self._redis.exceptions.NoScriptError:  # a server that was started or failed over since
@@ -119,10 +119,10 @@ def _library() -> Any:
 
 
 @cache
-def _script(name: str) -> tuple[str, str]:
-    """Text and SHA-1 digest of a script; what all scripts share stands before it."""
+def script_of(name: str) -> tuple[str, str]:
+    """Text and SHA-1 digest of a script; what all scripts share, ``books``, stands before it."""
     folder = resources.files("langroute.ledgers") / "lua"
-    text = "".join([(folder / f"{part}.lua").read_text("utf-8") for part in ("books", name)])
+    text = "".join([(folder / f"{part}.lua").read_text("utf-8") for part in dict.fromkeys(("books", name))])
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 

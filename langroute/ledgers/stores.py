@@ -11,17 +11,19 @@ from langroute.protocols import Ledger
 LEDGERS: Mapping[str, str] = {
     "memory": "langroute.ledgers.memory:MemoryLedger",
     "sqlite": "langroute.ledgers.sqlite:SqliteLedger",
+    "redis": "langroute.ledgers.redis:RedisLedger",
+    "rediss": "langroute.ledgers.redis:TlsRedisLedger",
 }
 """Scheme to the class that serves it. A class has ``from_place(place)`` for what stands after ``scheme://``."""
 
-_EXAMPLES = "memory://, sqlite:///relative.db and sqlite:////absolute/path.db"
+_EXAMPLES = "memory://, sqlite:///relative.db, sqlite:////absolute/path.db and redis://host:6379/0"
 
 
 def open_ledger(url: str) -> Ledger:
     """The ledger that a store URL names. Nothing is opened before its first use.
 
     Args:
-        url: ``memory://``, ``sqlite:///relative.db`` or ``sqlite:////absolute/path.db``.
+        url: ``memory://``, ``sqlite:///relative.db``, ``sqlite:////absolute/path.db`` or ``redis://host:6379/0``.
 
     Raises:
         ConfigError: the URL is malformed, or its scheme has no ledger in this version.
@@ -46,7 +48,7 @@ def split_store(url: str, *, known: Mapping[str, str]) -> tuple[str, str]:
     if scheme not in known:
         raise ConfigError(
             f"unknown scheme {scheme!r} in {url!r}; this version knows {', '.join(known)} ({_EXAMPLES}), "
-            "redis and postgres are not available in it",
+            "postgres is not available in it",
             field="store",
         )
     return scheme, place
