@@ -74,6 +74,10 @@ class RedisServer:
         self._end("kill")
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def end_of_limit(self) -> None:
+        """Let its files grow again when it starts next."""
+        self._limited_to = None
+
     def client(self) -> redis.Redis:
         """A plain connection to it."""
         return redis.Redis(host="127.0.0.1", port=self.port, decode_responses=True)
