@@ -65,14 +65,14 @@ class Forwarder:
             self._run(self._pass_on, client)
 
     def _pass_on(self, client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", self._target)) as server:
-            with selectors.DefaultSelector() as ready:
-                ready.register(client, selectors.EVENT_READ, server)
-                ready.register(server, selectors.EVENT_READ, client)
-                while not self._ended.is_set():
-                    for key, _ in ready.select(timeout=0.05):
-                        if not self._moved(key.fileobj, key.data, from_server=key.fileobj is server):
-                            return
+        upstream = socket.create_connection(("127.0.0.1", self._target))
+        with client, upstream as server, selectors.DefaultSelector() as ready:
+            ready.register(client, selectors.EVENT_READ, server)
+            ready.register(server, selectors.EVENT_READ, client)
+            while not self._ended.is_set():
+                for key, _ in ready.select(timeout=0.05):
+                    if not self._moved(key.fileobj, key.data, from_server=key.fileobj is server):
+                        return
 
     def _moved(self, source: object, sink: socket.socket, *, from_server: bool) -> bool:
         assert isinstance(source, socket.socket)

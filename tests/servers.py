@@ -25,7 +25,8 @@ class RedisServer:
     """A server of its own on a spare port, with its files in a folder of its own. Ended with `stop` or `end`.
 
     Args:
-        settings: more of redis.conf, as ``name=value``; underscores stand for dashes. Without any, it keeps nothing on disk.
+        settings: more of redis.conf, as ``name=value``; underscores stand for dashes. It keeps nothing on disk unless
+            they say so.
         limited_to: most bytes that any of its files may have; None is no limit.
     """
 
@@ -39,8 +40,8 @@ class RedisServer:
         }
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> Self:
-        """Start it on its port and its files, and return when it answers."""
+    def start(self, *, password: str | None = None) -> Self:
+        """Start it on its port and its files, and return when it answers (to this password, where it asks for one)."""
         own = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(self.folder), "daemonize": "no"}
         options = [word for name, value in (own | self._settings).items() for word in (f"--{name}", value)]
         command = [binary(), *options]
@@ -49,7 +50,7 @@ class RedisServer:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - the binary we looked up
         deadline = time.monotonic() + _STARTS_WITHIN_S
-        while not answers(self.url):
+        while not answers(self.url, password=password):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.end()
                 pytest.fail(f"redis-server did not start: {(self.folder / 'log').read_text('utf-8')[-500:]}")
@@ -112,9 +113,9 @@ def lacking(why: str) -> None:
     pytest.skip(why)
 
 
-def answers(url: str) -> bool:
+def answers(url: str, *, password: str | None = None) -> bool:
     """Whether a Redis answers there and takes writes."""
-    client = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
+    client = redis.Redis.from_url(url, password=password, socket_timeout=2, socket_connect_timeout=2)
     try:
         return client.info("replication")["role"] == "master"
     except redis.RedisError:

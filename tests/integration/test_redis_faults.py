@@ -184,9 +184,7 @@ def fill(ledger: RedisLedger, answered: list[str]) -> LedgerUnavailable:
     """Hold until the server refuses, noting what was answered."""
     for number in range(100_000):
         try:
-            ledger.hold(
-                HoldRequest(id=f"h{number}", scopes=("episode:a",), amount=Amount(nano_usd=1), arm="x" * 2_000)
-            )
+            ledger.hold(HoldRequest(id=f"h{number}", scopes=("episode:a",), amount=Amount(nano_usd=1), arm="x" * 2_000))
         except LedgerUnavailable as error:
             return error
         answered.append(f"h{number}")

@@ -1,7 +1,6 @@
 """Redis, the memory ledger and the simplest books there can be agree after any sequence of steps."""
 
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -41,10 +40,9 @@ class RedisBooks(Books):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def on_a_real_server(redis_server: str) -> Iterator[None]:
+def on_a_real_server(redis_server: str) -> None:
     """The machine runs where the other tests run."""
     RedisBooks.server = redis_server
-    yield
 
 
 TestRedisBooks = RedisBooks.TestCase
