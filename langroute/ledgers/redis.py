@@ -2,21 +2,25 @@
 
 from typing import Any, Self
 
-from langroute.books import Amount, Balance, Entry, HoldRequest, Limits
+from langroute.books import Amendment, Amount, Balance, Entry, HoldRequest, Limits
 from langroute.ledgers.redis_place import RedisPlace
-from langroute.ledgers.redis_rows import amount_text, balance_of, entry_of, limits_text, reserves_text, time_text
+from langroute.ledgers.redis_rows import amendment_of, amount_text, balance_of, entry_of, limits_texts, time_text
 from langroute.ledgers.redis_scripts import RedisScripts
 from langroute.ledgers.rules import (
+    check_amendment,
     check_amount,
     check_limits,
     check_request,
+    check_time,
     closed_scope,
     refusal,
+    uncorrectable,
     unknown_hold,
     unknown_scope,
 )
 
-_ENTRIES_AT_A_TIME = 500
+_AT_A_TIME = 200
+"""Lines and scopes that one script reads, or expires: so many keep other clients waiting for a few milliseconds."""
 
 
 class RedisLedger:
@@ -54,68 +58,118 @@ class RedisLedger:
     def open(self, scope: str, limits: Limits, *, at: float) -> Balance:
         """Open a scope, or return its books as they are; see `langroute.protocols.Ledger.open`."""
         check_limits(limits)
-        return balance_of(self._scripts.run("open", _limits(scope, limits, at))["balance"])
+        check_time(at, what="at")
+        request = {"scope": scope, "at": time_text(at), **limits_texts(limits)}
+        return balance_of(self._scripts.run("open", request)["balance"])
 
-    def balance(self, scope: str) -> Balance:
+    def balance(self, scope: str, *, at: float | None = None) -> Balance:
         """The books of a scope; see `langroute.protocols.Ledger.balance`."""
-        return self._balance(scope, self._scripts.run("balance", {"scope": scope}))
+        request = {"scope": scope}
+        if at is not None:
+            check_time(at, what="at")
+            request["at"] = time_text(at)
+        return self._balance("balance", request)
 
     def hold(self, request: HoldRequest) -> Balance:
         """Set an amount aside in all scopes or in none; see `langroute.protocols.Ledger.hold`."""
         scopes = check_request(request)
-        reply = self._scripts.run(
-            "hold",
-            {
-                "id": request.id,
-                "scopes": scopes,
-                "amount": amount_text(request.amount),
-                "purpose": request.purpose,
-                "arm": request.arm,
-                "at": time_text(request.at),
-            },
-        )
+        asked: dict[str, Any] = {
+            "id": request.id,
+            "scopes": scopes,
+            "amount": amount_text(request.amount),
+            "purpose": request.purpose,
+            "arm": request.arm,
+            "at": time_text(request.at),
+        }
+        if request.expires is not None:
+            asked["expires"] = time_text(request.expires)
+        if request.opens:
+            asked["opens"] = {scope: limits_texts(limits) for scope, limits in request.opens}
+        reply = self._scripts.run("hold", asked)
         if refused := reply.get("refused"):
             raise refusal([balance_of(scope) for scope in refused], request) or closed_scope(scopes[0])
-        return self._balance(reply.get("unknown", ""), reply)
+        if "unknown" in reply:
+            raise unknown_scope(reply["unknown"])
+        return balance_of(reply["balance"])
 
     def settle(self, hold_id: str, amount: Amount, *, worst_case: bool = False, at: float) -> Entry:
         """Replace a hold by what was really used; see `langroute.protocols.Ledger.settle`."""
         check_amount(amount, what="settlement of", hold_id=hold_id)
+        check_time(at, what=f"at of settlement {hold_id}")
         told = {"amount": amount_text(amount), "worst_case": "1" if worst_case else "0", "at": time_text(at)}
         reply = self._scripts.run("settle", {"id": hold_id, **told})
         if "entry" not in reply:
             raise unknown_hold(hold_id)
         return entry_of(reply["entry"])
 
-    def amend(self, scope: str, limits: Limits, *, at: float) -> Balance:
+    def expire(self, *, at: float, scope: str | None = None) -> tuple[Entry, ...]:
+        """Settle each hold whose lease is over at its worst case; see `langroute.protocols.Ledger.expire`.
+
+        Many are done in several steps. Where the server fails between two of them, what was done stays done.
+        """
+        check_time(at, what="at")
+        request: dict[str, Any] = {"at": time_text(at)} if scope is None else {"at": time_text(at), "scope": scope}
+        expired = self._pages("expire", request, scope or "")
+        return tuple([entry_of(hold) for hold in sorted(expired, key=lambda hold: int(hold["number"]))])
+
+    def correct(self, hold_id: str, amount: Amount, *, at: float, reason: str = "") -> Entry:
+        """Put the truth in place of a worst case; see `langroute.protocols.Ledger.correct`."""
+        check_amount(amount, what="correction of", hold_id=hold_id)
+        check_time(at, what="at")
+        request = {"id": hold_id, "amount": amount_text(amount), "at": time_text(at), "reason": reason}
+        reply = self._scripts.run("correct", request)
+        if "refused" in reply:
+            raise uncorrectable(entry_of(reply["refused"]))
+        if "entry" not in reply:
+            raise unknown_hold(hold_id)
+        return entry_of(reply["entry"])
+
+    def amend(self, scope: str, limits: Limits, *, at: float, reason: str = "") -> Balance:
         """Put other limits in force for an open scope; see `langroute.protocols.Ledger.amend`."""
         check_limits(limits)
-        reply = self._scripts.run("amend", _limits(scope, limits, at))
-        if "closed" in reply:
-            raise closed_scope(scope)
-        return self._balance(scope, reply)
+        check_time(at, what="at")
+        request = {"scope": scope, "at": time_text(at), "reason": reason, **limits_texts(limits)}
+        reply = self._scripts.run("amend", request)
+        if "window" in reply:
+            check_amendment(Limits(window_s=float(reply["window"]) if reply["window"] else None), limits)
+        return self._answered(scope, reply)
+
+    def reset(self, scope: str, *, at: float, reason: str = "") -> Balance:
+        """Forgive all that an open scope has spent; see `langroute.protocols.Ledger.reset`."""
+        check_time(at, what="at")
+        return self._balance("reset", {"scope": scope, "at": time_text(at), "reason": reason})
+
+    def amendments(self, scope: str) -> tuple[Amendment, ...]:
+        """Every change of a scope's budget, oldest first."""
+        reply = self._scripts.run("amendments", {"scope": scope})
+        if "unknown" in reply:
+            raise unknown_scope(scope)
+        return tuple([amendment_of(scope, text) for text in reply["amendments"]])
 
     def close_scope(self, scope: str) -> Balance:
         """Take no more holds from a scope; see `langroute.protocols.Ledger.close_scope`."""
-        return self._balance(scope, self._scripts.run("close_scope", {"scope": scope}))
+        return self._balance("close_scope", {"scope": scope})
 
     def latest(self, prefix: str) -> Balance | None:
         """The scope opened last among those whose name starts with ``prefix``."""
-        found = self._scripts.run("latest", {"prefix": prefix}).get("balance")
-        return None if found is None else balance_of(found)
+        return next(iter(self.scopes(prefix, limit=1)), None)
+
+    def scopes(self, prefix: str = "", *, limit: int = 100) -> tuple[Balance, ...]:
+        """The scopes whose names start with ``prefix``, the most recently opened first; many in several steps."""
+        found: list[Balance] = []
+        request: dict[str, Any] = {"prefix": prefix}
+        while len(found) < limit:
+            request["most"] = min(limit - len(found), _AT_A_TIME)
+            reply = self._scripts.run("scopes", request)
+            found += [balance_of(scope) for scope in reply["balances"]]
+            if len(reply["balances"]) < request["most"]:
+                break
+            request["before"] = reply["last"]
+        return tuple(found)
 
     def entries(self, scope: str) -> tuple[Entry, ...]:
         """Every hold taken from a scope, oldest first; long books are read in several steps."""
-        entries: list[Entry] = []
-        more = True
-        while more:
-            asked = {"scope": scope, "start": len(entries), "most": _ENTRIES_AT_A_TIME}
-            reply = self._scripts.run("entries", asked)
-            if "unknown" in reply:
-                raise unknown_scope(scope)
-            entries += [entry_of(hold) for hold in reply["entries"]]
-            more = reply["more"]
-        return tuple(entries)
+        return tuple([entry_of(hold) for hold in self._pages("entries", {"scope": scope}, scope)])
 
     def close(self) -> None:
         """Close the connections. Books stay; a later call, say a late settlement, makes new ones."""
@@ -129,7 +183,24 @@ class RedisLedger:
         """Pickle by URL: the copy is another door to the same books."""
         return (type(self), (self._url,))
 
-    def _balance(self, scope: str, reply: dict[str, Any]) -> Balance:
+    def _pages(self, name: str, request: dict[str, Any], scope: str) -> list[dict[str, Any]]:
+        """All lines that a script answers, asked for page by page."""
+        holds: list[dict[str, Any]] = []
+        more = True
+        while more:
+            reply = self._scripts.run(name, {**request, "start": len(holds), "most": _AT_A_TIME})
+            if "unknown" in reply:
+                raise unknown_scope(scope)
+            holds += reply["entries"]
+            more = reply["more"]
+        return holds
+
+    def _balance(self, name: str, request: dict[str, Any]) -> Balance:
+        return self._answered(request["scope"], self._scripts.run(name, request))
+
+    def _answered(self, scope: str, reply: dict[str, Any]) -> Balance:
+        if "closed" in reply:
+            raise closed_scope(scope)
         if "balance" not in reply:
             raise unknown_scope(scope)
         return balance_of(reply["balance"])
@@ -142,12 +213,3 @@ class TlsRedisLedger(RedisLedger):
     def from_place(cls, place: str) -> Self:
         """The ledger of ``rediss://`` followed by ``place``."""
         return cls(f"rediss://{place}")
-
-
-def _limits(scope: str, limits: Limits, at: float) -> dict[str, str]:
-    return {
-        "scope": scope,
-        "limits": limits_text(limits),
-        "reserves": reserves_text(limits),
-        "at": time_text(at),
-    }

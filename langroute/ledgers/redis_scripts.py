@@ -14,6 +14,8 @@ from langroute.ledgers.redis_place import RedisPlace
 _UNKNOWN = "Whether this was booked is not known; to ask again with the same id is safe, it is booked once"
 _NOTHING = "Nothing of this was booked"
 
+_ON_LINES = ("settle", "expire", "correct")
+
 # By redis-py's class of the error, or by the first word of what the server says.
 _WAYS_OUT = {
     "AuthenticationError": "Check user and password in the store URL.",
@@ -71,7 +73,7 @@ class RedisScripts:
         """Close the connections that are not in use. A later call makes new ones."""
         self._client.connection_pool.disconnect(inuse_connections=False)
 
-    def _send(self, name: str, request: bytes) -> bytes:
+    def _send(self, name: str, request: bytes) -> Any:
         script, digest = script_of(name)
         try:
             return self._client.evalsha(digest, 1, self._books, request)
@@ -110,7 +112,7 @@ class RedisScripts:
 
 def _library() -> Any:
     try:
-        import redis
+        import redis  # noqa: PLC0415 - an optional package, needed where such a ledger is made and nowhere else
     except ImportError as exc:
         raise ConfigError(
             "a redis:// store needs the package redis: pip install 'langroute[redis]'", field="store"
@@ -120,9 +122,10 @@ def _library() -> Any:
 
 @cache
 def script_of(name: str) -> tuple[str, str]:
-    """Text and SHA-1 digest of a script; what all scripts share, ``books``, stands before it."""
+    """Text and SHA-1 digest of a script; what it shares with others stands before it."""
     folder = resources.files("langroute.ledgers") / "lua"
-    text = "".join([(folder / f"{part}.lua").read_text("utf-8") for part in dict.fromkeys(("books", name))])
+    parts = ("books", "lines", name) if name in _ON_LINES else ("books", name)
+    text = "".join([(folder / f"{part}.lua").read_text("utf-8") for part in dict.fromkeys(parts)])
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 

@@ -1,8 +1,9 @@
 -- Takes no more holds from a scope.
 local scope = scope_of(ask.scope)
-if scope and scope.closed == '0' then
+if not scope then return answer({}) end
+if scope.closed == '0' then
   changed()
-  redis.call('HSET', key('scope', ask.scope), 'closed', '1')
   scope.closed = '1'
+  save(scope)
 end
-return answer({balance = scope})
+return answer({balance = told(scope)})

@@ -2,10 +2,8 @@
 local scope = scope_of(ask.scope)
 if not scope then
   changed()
-  local number = redis.call('RPUSH', key('order', 'scopes'), ask.scope)
-  redis.call('ZADD', key('order', 'names'), 0, ask.scope)
-  redis.call('HSET', key('scope', ask.scope), 'number', number, 'at', ask.at, 'limits', ask.limits,
-    'reserves', ask.reserves, 'spent', '0 0 0 0', 'held', '0 0 0 0', 'used', '', 'calls', '0', 'closed', '0')
-  scope = scope_of(ask.scope)
+  scope = new_scope(ask.scope, ask, ask.at)
+  save(scope)
 end
-return answer({balance = scope})
+advance(scope, ask.at)
+return answer({balance = told(scope)})
