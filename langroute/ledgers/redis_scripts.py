@@ -63,22 +63,29 @@ class RedisScripts:
         told = {**request, "fresh": uuid4().hex}
         if self._born is not None:
             told |= {"born": self._born, "seen": self._changes}
+        return self._current(self.send(name, told))
+
+    def send(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
+        """The bare answer of a script to a request, however old its books are.
+
+        Raises:
+            LedgerUnavailable: the server does not answer or refuses.
+            LedgerError: the request holds what is no text.
+        """
+        text, (script, digest) = _encoded(request), script_of(name)
         try:
-            reply: dict[str, Any] = orjson.loads(self._send(name, _encoded(told)))
+            try:
+                reply = self._client.evalsha(digest, 1, self._books, text)
+            except self._redis.exceptions.NoScriptError:  # a server that was started or failed over since
+                reply = self._client.eval(script, 1, self._books, text)
         except self._redis.RedisError as exc:
             raise self._explained(exc) from exc
-        return self._current(reply)
+        answer: dict[str, Any] = orjson.loads(reply)
+        return answer
 
     def close(self) -> None:
         """Close the connections that are not in use. A later call makes new ones."""
         self._client.connection_pool.disconnect(inuse_connections=False)
-
-    def _send(self, name: str, request: bytes) -> Any:
-        script, digest = script_of(name)
-        try:
-            return self._client.evalsha(digest, 1, self._books, request)
-        except self._redis.exceptions.NoScriptError:  # a server that was started or failed over since
-            return self._client.eval(script, 1, self._books, request)
 
     def _connections(self) -> Any:
         once = self._redis.retry.Retry(
@@ -88,10 +95,11 @@ class RedisScripts:
 
     def _current(self, reply: dict[str, Any]) -> dict[str, Any]:
         if "lost" in reply:
+            told = "were begun anew" if reply["anew"] else f"end at change {reply['lost']}"
             raise LedgerUnavailable(
-                f"{self.place.shown}: its books end at change {reply['lost']}, this process has seen {self._changes}: "
-                f"the server has lost what was booked since. {_NOTHING}. Restore its files, or accept the loss by "
-                "starting this process again."
+                f"{self.place.shown}: its books {told}, this process has seen them at change {self._changes}: the server "
+                f"has lost what was booked since. {_NOTHING}. Restore its files, or accept the loss by starting this "
+                "process again."
             )
         if "format" in reply:
             raise LedgerUnavailable(
@@ -105,8 +113,7 @@ class RedisScripts:
     def _explained(self, exc: Exception) -> LedgerUnavailable:
         said = str(exc)
         way_out = _WAYS_OUT.get(type(exc).__name__) or _WAYS_OUT.get(said.partition(" ")[0], "")
-        broken = isinstance(exc, self._redis.exceptions.ConnectionError | self._redis.exceptions.TimeoutError)
-        sure = _UNKNOWN if broken and not way_out else _NOTHING
+        sure = _NOTHING if way_out else _UNKNOWN
         return LedgerUnavailable(f"{self.place.shown}: {said.rstrip('.')}. {sure}. {way_out}".rstrip())
 
 

@@ -209,5 +209,5 @@ end
 local books = redis.call('HMGET', KEYS[1], 'born', 'changes', 'format')
 if books[3] and books[3] ~= '1' then return cjson.encode({format = books[3]}) end
 if ask.born and (books[1] ~= ask.born or tonumber(books[2]) < ask.seen) then
-  return cjson.encode({lost = books[1] and tonumber(books[2]) or 0})
+  return cjson.encode({lost = tonumber(books[2] or '0'), anew = books[1] ~= ask.born})
 end
