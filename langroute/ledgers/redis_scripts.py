@@ -97,7 +97,7 @@ class RedisScripts:
         if "lost" in reply:
             told = "were begun anew" if reply["anew"] else f"end at change {reply['lost']}"
             raise LedgerUnavailable(
-                f"{self.place.shown}: its books {told}, this process has seen them at change {self._changes}: the server "
+                f"{self.place.shown}: its books {told}, this process has seen change {self._changes}: the server "
                 f"has lost what was booked since. {_NOTHING}. Restore its files, or accept the loss by starting this "
                 "process again."
             )

@@ -109,7 +109,7 @@ def test_full_memory_refuses_what_puts_books_right(private_redis: RedisServer) -
 
 
 def test_settling_and_expiring_at_once_book_one_of_the_two(redis_url: str) -> None:
-    """A slow process settles while others expire its holds: the truth is booked in the end, once, whoever came first."""
+    """A slow process settles while others expire its holds: the truth ends up booked, once, whoever came first."""
     doors = [RedisLedger(redis_url) for _ in range(4)]
     doors[0].open("episode:a", Limits(nano_usd=10_000), at=0.0)
     for number in range(100):

@@ -1,11 +1,8 @@
 """What the server may suffer: away, restarted, forgetful, full. Refused calls book nothing, answered ones are kept."""
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
-from uuid import uuid4
 
 import pytest
 import redis
@@ -14,6 +11,7 @@ from servers import RedisServer
 
 from langroute.books import Amount, HoldRequest, Limits
 from langroute.errors import BudgetExceeded, LedgerUnavailable
+from langroute.ledgers.audit import audit
 from langroute.ledgers.redis import RedisLedger
 
 LIMITS = Limits(nano_usd=1_000_000)
@@ -32,12 +30,9 @@ def opened(url: str) -> RedisLedger:
 
 
 def check_sums(ledger: RedisLedger) -> None:
-    """The lines of the books add up to their totals."""
-    balance, entries = ledger.balance("episode:a"), ledger.entries("episode:a")
-    spent = sum(entry.settled.nano_usd for entry in entries if entry.settled)
-    held = sum(entry.held.nano_usd for entry in entries if not entry.settled)
-    assert (balance.spent.nano_usd, balance.held.nano_usd, balance.calls) == (spent, held, len(entries))
-    assert len({entry.id for entry in entries}) == len(entries)
+    """The lines of the books add up to their totals, and no limit is passed."""
+    assert audit(ledger, "episode:a").sound
+    balance = ledger.balance("episode:a")
     assert balance.limits.nano_usd is not None
     assert balance.used.nano_usd <= balance.limits.nano_usd
 
@@ -132,7 +127,7 @@ def test_books_that_went_back_are_noticed_before_anything_is_spent_again(
     server.kill()
     server.start()
     for _ in range(2):
-        with pytest.raises(LedgerUnavailable, match=r"were begun anew, .* seen them at change 2: .*has lost"):
+        with pytest.raises(LedgerUnavailable, match=r"were begun anew, .* seen change 2: .*has lost"):
             ledger.open("episode:a", LIMITS, at=1.0)
     opened(server.url).close()  # somebody new begins new books
     with pytest.raises(LedgerUnavailable, match="has lost"):
@@ -149,7 +144,7 @@ def test_books_that_lost_their_last_changes_are_noticed(started: Callable[..., R
     hold(ledger, "lost")
     server.kill()
     server.start()
-    with pytest.raises(LedgerUnavailable, match=r"end at change 2, this process has seen them at change 3"):
+    with pytest.raises(LedgerUnavailable, match=r"end at change 2, this process has seen change 3"):
         hold(ledger, "next")
     assert [entry.id for entry in RedisLedger(server.url).entries("episode:a")] == ["kept"]
     ledger.close()
@@ -286,64 +281,4 @@ def test_the_clock_may_jump(redis_url: str) -> None:
         hold(ledger, "more", 1)
     entries = ledger.entries("episode:a")
     assert [(entry.at, entry.settled_at) for entry in entries] == [(at, at + 1) for at in times]
-    ledger.close()
-
-
-def naive_hold(client: redis.Redis, key: str, nano: int, limit: int) -> bool:
-    """The control: read, look, write."""
-    used = int(client.get(key) or 0)
-    time.sleep(0.001)  # a call to a server further away
-    if used + nano > limit:
-        return False
-    client.set(key, used + nano)
-    return True
-
-
-def test_64_threads_never_overspend_where_reading_first_does(redis_url: str, redis_server: str) -> None:
-    """64 threads, 640 holds, room for 100: the ledger grants 100, read-then-write grants more."""
-    ledger = opened(redis_url)
-    ledger.amend("episode:a", Limits(nano_usd=1_000), at=0.0)
-    key = f"langroute-test-naive-{uuid4().hex}"
-    client = redis.Redis.from_url(redis_server)
-
-    def granted(thread: int) -> tuple[int, int]:
-        ours = naive = 0
-        for number in range(10):
-            naive += naive_hold(client, key, 10, 1_000)
-            try:
-                hold(ledger, f"{thread}/{number}")
-            except BudgetExceeded:
-                continue
-            ours += 1
-        return ours, naive
-
-    with ThreadPoolExecutor(64) as pool:
-        ours, naive = map(sum, zip(*pool.map(granted, range(64)), strict=True))
-    client.delete(key)
-    client.close()
-    assert ours == 100 < naive
-    assert ledger.balance("episode:a").held == Amount(nano_usd=1_000)
-    check_sums(ledger)
-    ledger.close()
-
-
-async def test_64_tasks_never_overspend(redis_url: str) -> None:
-    """64 tasks on one event loop, each hold in a worker thread as the async driver does it: 100 of 640 are taken."""
-    ledger = opened(redis_url)
-    ledger.amend("episode:a", Limits(nano_usd=1_000), at=0.0)
-
-    async def granted(task: int) -> int:
-        taken = 0
-        for number in range(10):
-            try:
-                await asyncio.to_thread(hold, ledger, f"{task}/{number}")
-                taken += 1
-                await asyncio.to_thread(ledger.settle, f"{task}/{number}", Amount(nano_usd=10), at=1.0)
-            except BudgetExceeded:
-                continue
-        return taken
-
-    assert sum(await asyncio.gather(*map(granted, range(64)))) == 100
-    assert ledger.balance("episode:a").spent == Amount(nano_usd=1_000)
-    check_sums(ledger)
     ledger.close()

@@ -10,6 +10,7 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
+from property.test_ledger_agreement import Agreement
 from property.test_ledger_properties import Books, Model
 from servers import own_books
 
@@ -39,6 +40,25 @@ class RedisBooks(Books):
             next(self.books)
 
 
+class RedisAgreement(Agreement):
+    """The same for leases, corrections, resets, windows and jumping clocks."""
+
+    def __init__(self) -> None:
+        RuleBasedStateMachine.__init__(self)
+        self.folder = tempfile.mkdtemp(prefix="langroute-books-")
+        self.books = own_books(RedisBooks.server)
+        self.ledgers = (MemoryLedger(), RedisLedger(next(self.books)))
+        self.overrun = False
+        self.now = 0.0
+        self.settled = {}
+
+    def teardown(self) -> None:
+        """Leave nothing behind."""
+        super().teardown()
+        with suppress(StopIteration):
+            next(self.books)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def on_a_real_server(redis_server: str) -> None:
     """The machine runs where the other tests run."""
@@ -47,6 +67,9 @@ def on_a_real_server(redis_server: str) -> None:
 
 TestRedisBooks = RedisBooks.TestCase
 TestRedisBooks.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+
+TestRedisAgreement = RedisAgreement.TestCase
+TestRedisAgreement.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
 
 _SUMS = """
 local a, b = integer(ask.a), integer(ask.b)
