@@ -1,12 +1,14 @@
 """Real Redis servers for tests: one to share, and private ones that a test may stop, kill and starve."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 from uuid import uuid4
@@ -52,8 +54,9 @@ class RedisServer:
         deadline = time.monotonic() + _STARTS_WITHIN_S
         while not answers(self.url, password=password):
             if self._process.poll() is not None or time.monotonic() > deadline:
+                said = (self.folder / "log").read_text("utf-8")[-500:]
                 self.end()
-                pytest.fail(f"redis-server did not start: {(self.folder / 'log').read_text('utf-8')[-500:]}")
+                pytest.fail(f"redis-server did not start: {said}")
             time.sleep(0.01)
         return self
 
@@ -91,11 +94,15 @@ class RedisServer:
 
 
 def spare_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on at this moment; below those that systems give to outgoing connections.
+
+    A server that is stopped in a test finds it free when it comes back.
+    """
+    while True:
+        port = random.randint(20_000, 30_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def binary() -> str:

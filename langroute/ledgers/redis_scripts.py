@@ -14,6 +14,10 @@ from langroute.ledgers.redis_place import RedisPlace
 _UNKNOWN = "Whether this was booked is not known; to ask again with the same id is safe, it is booked once"
 _NOTHING = "Nothing of this was booked"
 
+# A script that is cut short by these may have begun to write.
+_MIDWAY = ("NoPermissionError", "WRONGTYPE")
+
+_NO_CLUSTER = "Redis Cluster is not supported: name a server that is no part of one."
 _ON_LINES = ("settle", "expire", "correct")
 
 # By redis-py's class of the error, or by the first word of what the server says.
@@ -21,7 +25,7 @@ _WAYS_OUT = {
     "AuthenticationError": "Check user and password in the store URL.",
     "AuthenticationWrongNumberOfArgsError": "Check user and password in the store URL.",
     "NOAUTH": "Put the password in the store URL.",
-    "NOPERM": "The user needs EVAL, EVALSHA and the commands in the scripts, on every key of the prefix.",
+    "NoPermissionError": "The user needs EVAL, EVALSHA and the commands of the scripts on the keys of the prefix.",
     "BusyLoadingError": "The server is reading its files: wait and call again.",
     "OutOfMemoryError": "The server's memory is full (maxmemory): give it more and call again.",
     "OOM": "The server's memory is full (maxmemory): give it more and call again.",
@@ -29,9 +33,10 @@ _WAYS_OUT = {
     "MISCONF": "The server cannot write its files: free some space on its disk and call again.",
     "NOREPLICAS": "Too few replicas are connected to the server (min-replicas-to-write).",
     "WRONGTYPE": "Something else uses these keys: choose another prefix in the store URL.",
-    "MovedError": "Redis Cluster is not supported: name a server that is no part of one.",
-    "AskError": "Redis Cluster is not supported: name a server that is no part of one.",
-    "ClusterDownError": "Redis Cluster is not supported: name a server that is no part of one.",
+    "MovedError": _NO_CLUSTER,
+    "AskError": _NO_CLUSTER,
+    "CLUSTERDOWN": _NO_CLUSTER,
+    "ClusterDownError": _NO_CLUSTER,
 }
 
 
@@ -88,10 +93,10 @@ class RedisScripts:
         self._client.connection_pool.disconnect(inuse_connections=False)
 
     def _connections(self) -> Any:
-        once = self._redis.retry.Retry(
-            self._redis.backoff.NoBackoff(), 1, supported_errors=(self._redis.exceptions.ConnectionError,)
-        )
-        return self._redis.Redis(**self.place.arguments, retry=once)
+        broken = self._redis.exceptions.ConnectionError
+        once = self._redis.retry.Retry(self._redis.backoff.NoBackoff(), 1, supported_errors=(broken,))
+        # redis-py 5 retries what `retry_on_error` names too, and nothing else.
+        return self._redis.Redis(**self.place.arguments, retry=once, retry_on_error=[broken])
 
     def _current(self, reply: dict[str, Any]) -> dict[str, Any]:
         if "lost" in reply:
@@ -112,9 +117,9 @@ class RedisScripts:
 
     def _explained(self, exc: Exception) -> LedgerUnavailable:
         said = str(exc)
-        way_out = _WAYS_OUT.get(type(exc).__name__) or _WAYS_OUT.get(said.partition(" ")[0], "")
-        sure = _NOTHING if way_out else _UNKNOWN
-        return LedgerUnavailable(f"{self.place.shown}: {said.rstrip('.')}. {sure}. {way_out}".rstrip())
+        kind = next((name for name in (type(exc).__name__, said.partition(" ")[0]) if name in _WAYS_OUT), "")
+        sure = _NOTHING if kind and kind not in _MIDWAY else _UNKNOWN
+        return LedgerUnavailable(f"{self.place.shown}: {said.rstrip('.')}. {sure}. {_WAYS_OUT.get(kind, '')}".rstrip())
 
 
 def _library() -> Any:

@@ -17,6 +17,7 @@ from langroute.errors import ConfigError, LedgerError, LedgerUnavailable
 from langroute.ledgers import open_ledger
 from langroute.ledgers.redis import RedisLedger
 from langroute.ledgers.redis_place import RedisPlace
+from langroute.testing import check_ledger
 
 
 def test_a_url_says_where_the_books_are() -> None:
@@ -127,6 +128,24 @@ def test_a_wrong_password_is_told_without_repeating_it() -> None:
             assert "secret" not in str(caught.value)
     finally:
         server.end()
+
+
+def test_the_rights_that_the_page_names_are_enough(private_redis: RedisServer) -> None:
+    """A user with the rights of docs/ledgers/redis.md keeps the whole contract, and has no key beside the prefix."""
+    page = (Path(__file__).parents[3] / "docs" / "ledgers" / "redis.md").read_text("utf-8")
+    rights = page.partition("```text\nlangroute ")[2].partition("```")[0].split()
+    client = private_redis.client()
+    client.execute_command("ACL", "SETUSER", "langroute", *rights)
+    url = private_redis.url.replace("redis://", "redis://langroute:password@")
+
+    def emptied() -> RedisLedger:
+        client.flushall()
+        return RedisLedger(url)
+
+    check_ledger(emptied)
+    client.close()
+    with pytest.raises(LedgerUnavailable, match=r"The user needs EVAL"):
+        RedisLedger(f"{url}?prefix=other").open("episode:a", Limits(), at=0.0)
 
 
 def test_a_replica_and_foreign_keys_are_told(private_redis: RedisServer) -> None:
