@@ -1,4 +1,4 @@
-"""Where records are kept: in memory for a program and its tests, in a SQLite file for everything else."""
+"""Where records are kept: in memory for a program and its tests, in a SQLite file or PostgreSQL for everything else."""
 
 from collections.abc import Mapping
 
@@ -9,6 +9,8 @@ from langroute.protocols import Journal
 JOURNALS: Mapping[str, str] = {
     "memory": "langroute.journal.memory:MemoryJournal",
     "sqlite": "langroute.journal.sqlite:SqliteJournal",
+    "postgresql": "langroute.journal.postgres:PostgresJournal",
+    "postgres": "langroute.journal.postgres:PostgresJournal",
 }
 """Scheme to the class that serves it. A class has ``from_place(place)`` for what stands after ``scheme://``."""
 

@@ -51,10 +51,13 @@ MAKERS: dict[str, Callable[[Path], Journal]] = {
 }
 
 
-@pytest.fixture(params=MAKERS.values(), ids=MAKERS.keys())
+@pytest.fixture(params=[*MAKERS, "postgres"])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
     """A journal of each kind."""
-    journal = request.param(tmp_path / "journal.db")
+    if request.param == "postgres":
+        journal = open_journal(request.getfixturevalue("postgres_url"))
+    else:
+        journal = MAKERS[request.param](tmp_path / "journal.db")
     yield journal
     journal.close()
 
