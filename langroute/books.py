@@ -56,6 +56,9 @@ class Limits:
         output_tokens: output tokens in all.
         retries: retries in all.
         reserves: nano-dollars kept for each purpose, as pairs; their sum is at most ``nano_usd``.
+        window_s: None where the limits hold for as long as the scope does; else the seconds of a rolling window: they
+            count what is held now and what was settled in the last ``window_s`` seconds. A scope keeps its window for
+            ever, and one with a window has no reserves.
     """
 
     nano_usd: int | None = None
@@ -63,6 +66,7 @@ class Limits:
     output_tokens: int | None = None
     retries: int | None = None
     reserves: tuple[tuple[Purpose, int], ...] = ()
+    window_s: float | None = None
 
 
 @quick
@@ -73,9 +77,10 @@ class Balance:
     Attributes:
         scope: name of the scope, for example ``episode:42``.
         limits: its limits.
-        spent: what settled calls used.
+        spent: what settled calls used, as far as the limits count it.
         held: what open holds set aside.
-        used_nano: nano-dollars spent or held by purpose, as pairs.
+        past: what settled calls used and no longer counts: it has left the window, or was forgiven by a reset.
+        used_nano: nano-dollars spent or held by purpose, as pairs; empty in a scope with a window.
         calls: holds ever taken from the scope.
         opened_at: epoch seconds when the scope was opened.
         closed: whether the episode was finished; a closed scope takes no more holds.
@@ -85,6 +90,7 @@ class Balance:
     limits: Limits
     spent: Amount = field(default_factory=Amount)
     held: Amount = field(default_factory=Amount)
+    past: Amount = field(default_factory=Amount)
     used_nano: tuple[tuple[Purpose, int], ...] = ()
     calls: int = 0
     opened_at: float = 0.0
@@ -94,6 +100,11 @@ class Balance:
     def used(self) -> Amount:
         """Spent plus held."""
         return self.spent + self.held
+
+    @property
+    def lifetime(self) -> Amount:
+        """All that calls settled here ever used, whether it still counts or not."""
+        return self.spent + self.past
 
     def reserve_left(self, purpose: Purpose) -> int:
         """Nano-dollars still kept for a purpose: its reserve less what that purpose has spent or holds."""
@@ -157,6 +168,9 @@ class HoldRequest:
         purpose: which reserve it may open.
         arm: name of the arm, for the books.
         at: epoch seconds.
+        expires: epoch seconds from which on `Ledger.expire` may settle it at its worst case; None: never.
+        opens: limits of those ``scopes`` that may not be open yet, as pairs: they are opened with the hold, in the same
+            atomic step, or not at all. A scope that is open keeps its limits.
     """
 
     id: str
@@ -165,6 +179,24 @@ class HoldRequest:
     purpose: Purpose = "general"
     arm: str = ""
     at: float = 0.0
+    expires: float | None = None
+    opens: tuple[tuple[str, Limits], ...] = ()
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """The truth about a line that was booked at its worst case, as somebody found it out later.
+
+    Attributes:
+        at: epoch seconds.
+        before: what was booked until then.
+        reason: how the truth is known.
+    """
+
+    at: float
+    before: Amount
+    reason: str = ""
 
 
 @quick
@@ -174,8 +206,13 @@ class Entry:
 
     Attributes:
         held: what was set aside.
-        settled: what was booked, or None while the hold is open.
-        worst_case: the worst case was booked because the truth was not known.
+        settled: what is booked, or None while the hold is open.
+        worst_case: the worst case is booked because the truth is not known.
+        at: epoch seconds when the hold was taken.
+        settled_at: epoch seconds of the settlement that stands; a correction does not change them.
+        expires: epoch seconds at which its lease ends; None: never.
+        expired: it was settled by `Ledger.expire`, because nobody had settled it in time.
+        corrections: what was put right afterwards, oldest first.
     """
 
     id: str
@@ -187,3 +224,30 @@ class Entry:
     worst_case: bool
     at: float
     settled_at: float | None
+    expires: float | None = None
+    expired: bool = False
+    corrections: tuple[Correction, ...] = ()
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """A change that somebody made to the budget of a scope.
+
+    Attributes:
+        scope: the scope.
+        at: epoch seconds.
+        kind: ``limits`` were changed, or the scope was ``reset``: what it had spent was forgiven.
+        before: limits until then.
+        after: limits from then on; the same after a reset.
+        forgiven: what a reset took out of the count.
+        reason: why, in free text.
+    """
+
+    scope: str
+    at: float
+    kind: Literal["limits", "reset"]
+    before: Limits
+    after: Limits
+    forgiven: Amount = field(default_factory=Amount)
+    reason: str = ""

@@ -7,7 +7,7 @@ more than types.
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from langroute.books import Amount, Balance, Entry, HoldRequest, Limits
+from langroute.books import Amendment, Amount, Balance, Entry, HoldRequest, Limits
 from langroute.money import Price
 from langroute.records import (
     ActionTaken,
@@ -77,16 +77,27 @@ class Ledger(Protocol):
 
     A ledger is synchronous; where ``blocking`` is true the async driver calls it in a worker thread, so that no event
     loop waits for a disk or a network. ``langroute.testing.check_ledger`` is the contract.
+
+    Time comes from the caller (``at``, epoch seconds), and clocks differ and jump. Only windows depend on it, and in a
+    scope with one it never goes back: an ``at`` before the newest that a hold or settlement there has brought is read
+    as that newest. A window forgets by buckets of a sixtieth of its length: what was settled in a bucket
+    counts until the whole bucket has left the window, so it counts a little longer than ``window_s``, never shorter.
     """
 
     blocking: bool
 
     def open(self, scope: str, limits: Limits, *, at: float) -> Balance:
-        """Open a scope, or return its books as they are: reopening never changes limits in force."""
+        """Open a scope, or return its books as they are at ``at``: reopening never changes limits in force.
+
+        Raises:
+            ConfigError: the limits are impossible.
+        """
         ...
 
-    def balance(self, scope: str) -> Balance:
-        """The books of a scope.
+    def balance(self, scope: str, *, at: float | None = None) -> Balance:
+        """The books of a scope; those of one with a window as they are at ``at``, or at the newest time seen there.
+
+        A look changes nothing, also not the newest time.
 
         Raises:
             LedgerError: the scope was never opened.
@@ -96,28 +107,86 @@ class Ledger(Protocol):
     def hold(self, request: HoldRequest) -> Balance:
         """Set an amount aside in all scopes or in none; returns the first scope's books. Idempotent by ``request.id``.
 
+        Scopes that ``request.opens`` names and that are not open are opened in the same step; where the hold is refused
+        none is. In scopes with a window, what has left the window by ``request.at`` no longer counts.
+
         Raises:
             BudgetExceeded: it does not fit; names the tightest scope, and nothing was set aside anywhere.
-            LedgerError: a scope was never opened, or is closed.
+            LedgerError: a scope was never opened and is not opened by it, or is closed.
+            ConfigError: limits of a scope that it opens are impossible.
         """
         ...
 
     def settle(self, hold_id: str, amount: Amount, *, worst_case: bool = False, at: float) -> Entry:
         """Replace a hold by what was really used. Settling again changes nothing and returns the first settlement.
 
+        A hold that has expired is booked at its worst case, which is no settlement of the caller's: what is booked is
+        taken back from where it was booked, and ``amount`` is booked now (in a window: in the bucket of ``at``). Where
+        ``worst_case`` says that this is not the truth either, the truth may still follow by another `settle`.
+
+        What is used above the hold, and above every limit, is booked as it is.
+
         Raises:
             LedgerError: no such hold was ever taken.
         """
         ...
 
-    def amend(self, scope: str, limits: Limits, *, at: float) -> Balance:
+    def expire(self, *, at: float, scope: str | None = None) -> tuple[Entry, ...]:
+        """Settle each open hold whose lease is over (``expires <= at``) at all that it holds, and return those lines.
+
+        They are marked ``worst_case`` and ``expired``, oldest first; each is one atomic step. What was held is spent
+        from then on, so nothing becomes free; closed scopes are no exception.
+
+        Args:
+            at: epoch seconds now.
+            scope: only holds that take from this scope.
+
+        Raises:
+            LedgerError: the scope was never opened.
+        """
+        ...
+
+    def correct(self, hold_id: str, amount: Amount, *, at: float, reason: str = "") -> Entry:
+        """Put the truth in place of a worst case, in every scope; what stood there is kept in `Entry.corrections`.
+
+        The line is no worst case any more, but may be corrected again; the amount that is booked already changes and
+        records nothing more than that. What is given back is taken back, resource by resource, from where it was
+        booked; what is dearer than was booked counts now. ``settled_at`` and ``expired`` stay.
+
+        Raises:
+            LedgerError: no such hold was ever taken, it is open, or it was settled at what was really used.
+        """
+        ...
+
+    def amend(self, scope: str, limits: Limits, *, at: float, reason: str = "") -> Balance:
         """Put other limits in force for an open scope; what is spent and held stays. Returns the books after it.
 
-        Limits below what is spent or held are taken: nothing more is admitted then.
+        Limits below what is spent or held are taken: nothing more is admitted then. The change is recorded, unless the
+        limits are those in force.
 
         Raises:
             LedgerError: the scope was never opened, or is closed.
-            ConfigError: the limits are impossible.
+            ConfigError: the limits are impossible, or their window is not the scope's.
+        """
+        ...
+
+    def reset(self, scope: str, *, at: float, reason: str = "") -> Balance:
+        """Forgive all that an open scope has spent: it counts no more. What is held stays held. Returns the books.
+
+        What was spent is added to `Balance.past`, and `Balance.used_nano` is what open holds hold. The reset is
+        recorded with what it forgave, unless that is nothing. A forgiven line that is put right later (`settle` after
+        `expire`, `correct`) gives back nothing that counts: what it gives back is taken from `Balance.past`.
+
+        Raises:
+            LedgerError: the scope was never opened, or is closed.
+        """
+        ...
+
+    def amendments(self, scope: str) -> tuple[Amendment, ...]:
+        """Every change that was made to the budget of a scope, oldest first.
+
+        Raises:
+            LedgerError: the scope was never opened.
         """
         ...
 
@@ -127,6 +196,10 @@ class Ledger(Protocol):
 
     def latest(self, prefix: str) -> Balance | None:
         """The most recently opened scope whose name starts with ``prefix``."""
+        ...
+
+    def scopes(self, prefix: str = "", *, limit: int = 100) -> tuple[Balance, ...]:
+        """The scopes whose names start with ``prefix``, at most ``limit`` of them, the most recently opened first."""
         ...
 
     def entries(self, scope: str) -> tuple[Entry, ...]:

@@ -49,6 +49,22 @@ def changed(record: Record, /, **changes: Any) -> Record:
     return made
 
 
+def maker(cls: type[Record]) -> Callable[..., Record]:
+    """A function that makes a quick record from the values of all its fields, in their order, at a third of the price.
+
+    For the few places that make so many that calling by keyword is what takes the time.
+    """
+    described: Any = cls
+    names = [item.name for item in fields(described)]
+    twin = type(f"Unlocked{cls.__name__}", (), {"__slots__": described.__slots__} if "__slots__" in vars(cls) else {})
+    lines = ["self = _twin()", *[f"self.{name} = {name}" for name in names], "self.__class__ = _cls", "return self"]
+    scope: dict[str, Any] = {"_twin": twin, "_cls": cls}
+    source = f"def make({', '.join(names)}):\n    " + "\n    ".join(lines)
+    exec(source, scope)  # noqa: S102 - names of fields only, as above
+    made: Callable[..., Record] = scope["make"]
+    return made
+
+
 @cache
 def _reader(cls: Any) -> tuple[tuple[str, ...], "attrgetter[tuple[Any, ...]]"]:
     names = tuple([item.name for item in fields(cls)])

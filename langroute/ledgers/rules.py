@@ -4,12 +4,13 @@ The memory ledger and SQL test the fit of a hold in their own words, for speed; 
 told here, once for all of them.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import get_args
 
-from langroute.books import Amount, Balance, HoldRequest, Limits, Purpose, Resource
+from langroute.books import Amount, Balance, Entry, HoldRequest, Limits, Purpose, Resource
 from langroute.errors import BudgetExceeded, ConfigError, LedgerError
 from langroute.money import dollars, format_dollars
 
@@ -18,6 +19,13 @@ MOST = 2**62
 
 PURPOSES: tuple[Purpose, ...] = tuple(sorted(get_args(Purpose)))
 """Every purpose, in the order in which `Balance.used_nano` tells them."""
+
+BUCKETS = 60
+"""A window forgets by buckets of this part of its length. A bucket counts until all of it has left the window: at a
+time in bucket ``n``, the buckets from ``n - BUCKETS`` on."""
+
+LEAST_WINDOW_S, MOST_WINDOW_S = 1.0, 1e9
+"""The shortest and the longest window, in seconds."""
 
 _RESOURCES: tuple[tuple[Resource, str], ...] = (
     ("dollars", "nano_usd"),
@@ -31,8 +39,11 @@ def check_limits(limits: Limits) -> None:
     """Refuse limits that no books can keep.
 
     Raises:
-        ConfigError: a limit is negative or beyond 64 bits, reserves exceed it, or a purpose has two or is unknown.
+        ConfigError: a limit is negative or beyond 64 bits, reserves exceed it, a purpose has two or is unknown, or a
+            window is no length of time or stands beside reserves.
     """
+    if limits.window_s is not None:
+        _check_window(limits)
     for _, name in _RESOURCES:
         limit = getattr(limits, name)
         if limit is not None and not 0 <= limit <= MOST:
@@ -44,6 +55,50 @@ def check_limits(limits: Limits) -> None:
         raise ConfigError(f"must name each of {', '.join(PURPOSES)} at most once, no amount negative", field="reserves")
     if limits.nano_usd is None or sum(kept.values()) > limits.nano_usd:
         raise ConfigError("a part can only be kept of a dollar limit that holds all reserves", field="reserves")
+
+
+def _check_window(limits: Limits) -> None:
+    window = limits.window_s
+    if not isinstance(window, int | float) or not LEAST_WINDOW_S <= window <= MOST_WINDOW_S:
+        raise ConfigError(
+            f"must be between {LEAST_WINDOW_S:g} and {MOST_WINDOW_S:g} seconds, got {window!r}; "
+            "use None for limits that hold for ever",
+            field="window_s",
+        )
+    if limits.reserves:
+        raise ConfigError("a scope with a window keeps no reserves; give them to the episode", field="reserves")
+
+
+def check_amendment(before: Limits, after: Limits) -> None:
+    """Refuse a change of a scope's window: what is in its books is dated by it.
+
+    Raises:
+        ConfigError: the windows differ.
+    """
+    if before.window_s != after.window_s:
+        raise ConfigError(
+            f"a scope keeps its window ({_window(before)}), got {_window(after)}; open another scope for another one",
+            field="window_s",
+        )
+
+
+def _window(limits: Limits) -> str:
+    return "none" if limits.window_s is None else f"{limits.window_s:g} seconds"
+
+
+def check_time(at: float, *, what: str) -> None:
+    """Refuse what is no time.
+
+    Raises:
+        LedgerError: it is no finite number, or before 1970.
+    """
+    if not 0 <= at < math.inf:
+        raise LedgerError(f"{what} must be epoch seconds, got {at!r}")
+
+
+def bucket_of(at: float, window_s: float) -> int:
+    """Number of the bucket of a window that a time belongs to."""
+    return int(at // (window_s / BUCKETS))
 
 
 def check_amount(amount: Amount, *, what: str, hold_id: str) -> None:
@@ -62,8 +117,15 @@ def check_request(request: HoldRequest) -> tuple[str, ...]:
     """The scopes a hold takes from, each once.
 
     Raises:
-        LedgerError: no scope is named, the purpose is unknown, or the amount cannot be booked.
+        LedgerError: no scope is named, the purpose is unknown, the amount cannot be booked, a time is none, or it opens
+            a scope that it does not take from.
+        ConfigError: the limits of a scope that it opens are impossible.
     """
+    if request.opens:
+        _check_opens(request)
+    if not 0 <= request.at < math.inf or (request.expires is not None and not 0 <= request.expires < math.inf):
+        check_time(request.at, what=f"at of hold {request.id}")
+        check_time(request.expires or 0.0, what=f"expires of hold {request.id}")
     check_amount(request.amount, what="hold", hold_id=request.id)
     if request.purpose not in PURPOSES:
         raise LedgerError(f"hold {request.id}: unknown purpose {request.purpose!r}; use one of {', '.join(PURPOSES)}")
@@ -75,6 +137,13 @@ def check_request(request: HoldRequest) -> tuple[str, ...]:
     return tuple(dict.fromkeys(scopes))
 
 
+def _check_opens(request: HoldRequest) -> None:
+    for scope, limits in request.opens:
+        if scope not in request.scopes:
+            raise LedgerError(f"hold {request.id}: opens {scope!r} without taking from it; name it in scopes too")
+        check_limits(limits)
+
+
 def unknown_scope(scope: str) -> LedgerError:
     """The error for a scope that was never opened."""
     return LedgerError(f"scope {scope!r} was never opened here; call open(scope, limits, at=...) first")
@@ -83,6 +152,13 @@ def unknown_scope(scope: str) -> LedgerError:
 def unknown_hold(hold_id: str) -> LedgerError:
     """The error for a hold that was never taken."""
     return LedgerError(f"hold {hold_id!r} was never taken here; only what was held can be settled")
+
+
+def uncorrectable(entry: Entry) -> LedgerError:
+    """The error for a correction of a line that is open, or that was settled at what was really used."""
+    if entry.settled is None:
+        return LedgerError(f"hold {entry.id!r} is open: settle it, or let it expire and correct it then")
+    return LedgerError(f"hold {entry.id!r} was settled at what was really used; only a worst case can be corrected")
 
 
 def closed_scope(scope: str) -> LedgerError:
@@ -135,7 +211,9 @@ def _hint(balance: Balance, request: HoldRequest, resource: Resource) -> str:
     kept = [(name, balance.reserve_left(name)) for name, _ in balance.limits.reserves if name != request.purpose]
     told = ", ".join(f"{format_dollars(nano)} is kept for {name}" for name, nano in kept if nano)
     way_out = "Choose a cheaper arm, ask for less output or raise the budget."
-    if resource == "retries":
+    if balance.limits.window_s is not None:
+        way_out = f"It counts the last {balance.limits.window_s:g} seconds: wait, choose a cheaper arm or raise it."
+    elif resource == "retries":
         way_out = "Raise hard_stop_after_retries, or let the step fail."
     elif request.arm.startswith("charge:"):
         way_out = "Do without it, or raise the budget."
