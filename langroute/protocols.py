@@ -107,8 +107,9 @@ class Ledger(Protocol):
     def hold(self, request: HoldRequest) -> Balance:
         """Set an amount aside in all scopes or in none; returns the first scope's books. Idempotent by ``request.id``.
 
-        Scopes that ``request.opens`` names and that are not open are opened in the same step; where the hold is refused
-        none is. In scopes with a window, what has left the window by ``request.at`` no longer counts.
+        Scopes that ``request.opens`` names and that are not open are opened in the same step, in the order of
+        ``request.scopes``. In scopes with a window, what has left the window by ``request.at`` no longer counts. Where
+        the hold is refused, nothing changes at all.
 
         Raises:
             BudgetExceeded: it does not fit; names the tightest scope, and nothing was set aside anywhere.

@@ -1,7 +1,7 @@
 """The running totals of one scope in memory: plain integers, from which records are built for those who ask."""
 
-from langroute.books import Amount, Balance, Limits, Purpose
-from langroute.ledgers.rules import BUCKETS, PURPOSES, bucket_of
+from langroute.books import Amount, Balance, HoldRequest, Limits, Purpose
+from langroute.ledgers.rules import BUCKETS, PURPOSES, bucket_of, refusal
 from langroute.quick import maker
 
 Numbers = tuple[int, int, int, int]
@@ -64,9 +64,11 @@ class Account:
         self.newest = 0
         self.buckets: dict[int, Numbers] | None = None if limits.window_s is None else {}
 
-    def admits(self, amount: Amount, purpose: Purpose) -> bool:
-        """Whether a hold fits: the same rule as `rules.refusal`, without building records."""
-        limits = self.limits
+    def admits(self, request: HoldRequest) -> bool:
+        """Whether a hold fits: the same rule as `rules.refusal`, without building records where there is no window."""
+        if self.buckets:
+            return refusal([self.balance(request.at)], request) is None
+        limits, amount, purpose = self.limits, request.amount, request.purpose
         if self.closed:
             return False
         most, nano = limits.nano_usd, amount.nano_usd
@@ -87,18 +89,21 @@ class Account:
         most, retries = limits.retries, amount.retries
         return most is None or not retries or retries <= most - self.spent_retries - self.held_retries
 
-    def take(self, hold_id: str, amount: Amount, purpose: Purpose) -> None:
+    def take(self, request: HoldRequest) -> None:
         """Set a hold's amount aside."""
+        amount, purpose = request.amount, request.purpose
         nano = amount.nano_usd
         self.held_nano += nano
         self.held_input += amount.input_tokens
         self.held_output += amount.output_tokens
         self.held_retries += amount.retries
         self.calls += 1
-        self.ids.append(hold_id)
+        self.ids.append(request.id)
         if self.buckets is None:
             used = self.used
             used[purpose] = used.get(purpose, 0) + nano
+        else:
+            self.advance(request.at)
 
     def book(self, held: Amount, settled: Amount, purpose: Purpose, at: float) -> None:
         """Replace a hold's amount by what was used."""

@@ -94,23 +94,20 @@ class MemoryLedger:
         """Set an amount aside in all scopes or in none; see `langroute.protocols.Ledger.hold`."""
         self._own_process()
         scopes = check_request(request)
-        hold_id, amount, purpose = request.id, request.amount, request.purpose
+        hold_id = request.id
         with self._lock:
             if hold_id in self._lines or hold_id in self._open:
                 return self._first_account(hold_id).balance()
             accounts = self._accounts_for(request, scopes)
             for account in accounts:
-                if account.buckets is not None:
-                    account.advance(request.at)
-            for account in accounts:
-                if not account.admits(amount, purpose):
+                if not account.admits(request):
                     raise self._refused(accounts, request)
             if request.opens:
                 for account in accounts:
                     if account.scope not in self._accounts:
                         self._register(account)
             for account in accounts:
-                account.take(hold_id, amount, purpose)
+                account.take(request)
             self._open[hold_id] = (request, scopes, accounts)
             return accounts[0].balance()
 
@@ -298,7 +295,9 @@ class MemoryLedger:
         return (self._accounts[self._names[place]] for place in range(start, end))
 
     def _refused(self, accounts: tuple[Account, ...], request: HoldRequest) -> Exception:
-        return refusal([account.balance() for account in accounts], request) or closed_scope(request.scopes[0])
+        return refusal([account.balance(request.at) for account in accounts], request) or closed_scope(
+            request.scopes[0]
+        )
 
     def _first_account(self, hold_id: str) -> Account:
         return self._account(self._line(hold_id).scopes[0])

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from threading import Barrier, Thread
 
-from langroute.books import Amount, Limits
+from langroute.books import Amount, HoldRequest, Limits
 from langroute.errors import BudgetExceeded
 from langroute.protocols import Ledger
-from langroute.testing.ledger_moves import exceeds, expect, hold
+from langroute.testing.ledger_moves import audited, exceeds, expect, hold, lease, spend_at
 
 _THREADS = 32
 
@@ -91,6 +91,74 @@ def keeps_amended_limits_under_threads(ledger: Ledger) -> None:
     ledger.amend("episode:a", Limits(nano_usd=held + 10), at=2.0)
     hold(ledger, "last", 10)
     exceeds(lambda: hold(ledger, "more", 1))
+
+
+def opens_once_under_threads(ledger: Ledger) -> None:
+    """32 threads whose first holds all open the same scopes: opened once, and taken from by as many as fit."""
+    opens = (("episode:a", Limits(nano_usd=100)), ("user:u", Limits(nano_usd=1_000)))
+    refused: list[int] = []
+
+    def race(thread: int) -> None:
+        amount = Amount(nano_usd=10)
+        request = HoldRequest(
+            id=f"h{thread}", scopes=("episode:a", "user:u"), amount=amount, at=float(thread), opens=opens
+        )
+        try:
+            ledger.hold(request)
+        except BudgetExceeded:
+            refused.append(thread)
+
+    _in_threads(race)
+    for scope in ("episode:a", "user:u"):
+        balance = ledger.balance(scope)
+        told = (balance.held.nano_usd, balance.calls)
+        expect(told == (100, 10), f"what fits is taken from both, got {balance}")
+    expect(len(refused) == _THREADS - 10, f"the others are refused, got {len(refused)}")
+    expect(len(ledger.scopes()) == 2, "two scopes are open")
+    audited(ledger, "episode:a", "user:u")
+
+
+def settles_or_expires_once_under_threads(ledger: Ledger) -> None:
+    """While holds expire, their owners settle them: whichever comes first, the truth is booked, and once."""
+    ledger.open("episode:a", Limits(nano_usd=100 * _THREADS), at=0.0)
+    for number in range(_THREADS):
+        lease(ledger, f"h{number}", 100, expires=1.0)
+    expired: list[str] = []
+
+    def race(thread: int) -> None:
+        if thread % 2:
+            expired.extend(entry.id for entry in ledger.expire(at=2.0))
+        else:
+            for number in (thread, thread + 1):
+                ledger.settle(f"h{number}", Amount(nano_usd=3), at=2.0)
+
+    _in_threads(race)
+    balance = ledger.balance("episode:a")
+    told = (balance.spent.nano_usd, balance.held)
+    expect(told == (3 * _THREADS, Amount()), f"every truth is booked once, got {balance}")
+    expect(len(set(expired)) == len(expired), "no hold expires twice")
+    marked = {entry.id for entry in ledger.entries("episode:a") if entry.expired}
+    expect(marked == set(expired), "the books say which of them had expired")
+    audited(ledger, "episode:a")
+
+
+def never_passes_a_window_under_threads(ledger: Ledger) -> None:
+    """32 threads whose clocks differ: what is settled is never more than the limit of the one window they are in."""
+    ledger.open("user:u", Limits(nano_usd=1_000, window_s=86_400.0), at=0.0)
+    refused: list[str] = []
+
+    def race(thread: int) -> None:
+        for number in range(5):
+            try:
+                spend_at(ledger, f"{thread}/{number}", 10, at=float(thread * 100))
+            except BudgetExceeded:
+                refused.append(f"{thread}/{number}")
+
+    _in_threads(race)
+    balance = ledger.balance("user:u")
+    told = (balance.spent.nano_usd, balance.held, balance.past, len(refused))
+    expect(told == (1_000, Amount(), Amount(), 60), f"the window is full and no more than that, got {told}")
+    audited(ledger, "user:u")
 
 
 def _in_threads(race: Callable[[int], None]) -> None:
