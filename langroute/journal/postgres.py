@@ -74,7 +74,8 @@ class PostgresJournal(StoredJournal):
         if not self._database.exists():  # reading what was never written makes no tables
             return []
         asked = {name: _plain(value) if isinstance(value, str) else value for name, value in parameters.items()}
-        return self._database.rows(statement, asked)
+        query = self._database.sql[statement]
+        return self._database.run(lambda link: link.execute(query, asked).fetchall())
 
     def _save(self, items: Sequence[Item]) -> None:
         batch = _Batch()

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
 from psycopg.types.numeric import Int8Dumper
 
 from langroute.errors import LangrouteError
@@ -35,7 +36,8 @@ _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.25
 _MIGRATING = 0x6C726F75  # with the schema's hash, the key of the lock under which tables are made
 
-_CLASHES = (errors.SerializationFailure, errors.DeadlockDetected)
+# Two that open one scope, or take one hold, at the same moment: the second then finds it there.
+_CLASHES = (errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation)
 
 _WAYS_OUT: Mapping[str, str] = {
     "22003": "A sum of the books would outgrow 64 bits: start a new scope.",
@@ -98,11 +100,6 @@ class PostgresDatabase:
         self._links = Connections(self._connect, most=max_connections)
         self._made = False
 
-    def rows(self, statement: str, parameters: Mapping[str, Any]) -> list[Any]:
-        """Run one statement of the package, a transaction of its own, and return its rows."""
-        query = self.sql[statement]
-        return self.run(lambda link: link.execute(query, parameters).fetchall())
-
     def run(self, work: Callable[[Link], Result], *, make: bool = True) -> Result:
         """Do some work over a connection; see the class for when it is repeated.
 
@@ -132,6 +129,14 @@ class PostgresDatabase:
                     self._links.give(link)
             trial.pause()
 
+    def fetch(self, link: Link, statement: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rows of a statement of the package, by column; over a connection that is at work already."""
+        return link.cursor(row_factory=dict_row).execute(self.sql[statement], parameters).fetchall()
+
+    def execute(self, link: Link, statement: str, parameters: Mapping[str, Any]) -> None:
+        """Run a statement of the package whose rows, if it has any, nobody needs."""
+        link.execute(self.sql[statement], parameters)
+
     def exists(self) -> bool:
         """Whether the tables have been made. Makes nothing."""
         return self._made or self.run(self._version, make=False) > 0
@@ -142,7 +147,11 @@ class PostgresDatabase:
 
     def _connect(self) -> Link:
         given = conninfo_to_dict(self.place.conninfo)
-        ours = rf"-c default_transaction_isolation=read\ committed -c lock_timeout={round(self._busy_timeout_s * 1000)}"
+        busy_ms = round(self._busy_timeout_s * 1000)
+        ours = (
+            rf"-c default_transaction_isolation=read\ committed -c lock_timeout={busy_ms} "
+            f"-c idle_in_transaction_session_timeout={max(busy_ms, 1_000)}"  # a stopped process keeps no lock for ever
+        )
         options = f"{ours} {given.pop('options', '')}".rstrip()
         settings: dict[str, Any] = {**_CONNECT, **given, "options": options}
         link = psycopg.connect(autocommit=True, prepare_threshold=0, **settings)
