@@ -149,7 +149,8 @@ class PostgresDatabase:
         given = conninfo_to_dict(self.place.conninfo)
         busy_ms = round(self._busy_timeout_s * 1000)
         ours = (
-            rf"-c default_transaction_isolation=read\ committed -c lock_timeout={busy_ms} "
+            rf"-c default_transaction_isolation=read\ committed -c plan_cache_mode=force_generic_plan "
+            f"-c lock_timeout={busy_ms} "
             f"-c idle_in_transaction_session_timeout={max(busy_ms, 1_000)}"  # a stopped process keeps no lock for ever
         )
         options = f"{ours} {given.pop('options', '')}".rstrip()
