@@ -242,13 +242,3 @@ def added(one: Numbers, other: Numbers) -> Numbers:
 def negative(numbers: Numbers) -> Numbers:
     """The same below zero."""
     return -numbers[0], -numbers[1], -numbers[2], -numbers[3]
-
-
-def surplus(one: Amount, other: Amount) -> Numbers:
-    """By how much one amount is above another, per resource; nothing where it is not."""
-    return (
-        max(0, one.nano_usd - other.nano_usd),
-        max(0, one.input_tokens - other.input_tokens),
-        max(0, one.output_tokens - other.output_tokens),
-        max(0, one.retries - other.retries),
-    )

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, Self
 
 from langroute.books import Amendment, Amount, Balance, Correction, Entry, HoldRequest, Limits, Purpose
 from langroute.errors import LedgerError
-from langroute.ledgers.accounts import Account, amount_of, numbers_of, surplus
+from langroute.ledgers.accounts import Account, amount_of, numbers_of
 from langroute.ledgers.rows import name_beyond
 from langroute.ledgers.rules import (
     check_amendment,
@@ -20,6 +20,7 @@ from langroute.ledgers.rules import (
     check_time,
     closed_scope,
     refusal,
+    surplus,
     uncorrectable,
     unknown_hold,
     unknown_scope,
@@ -159,7 +160,8 @@ class MemoryLedger:
             if entry.corrections and entry.settled == amount:
                 return entry
             before = entry.settled
-            self._rebook(entry, back=surplus(before, amount), more=surplus(amount, before), at=at)
+            back, more = surplus(before, amount), surplus(amount, before)
+            self._rebook(entry, back=numbers_of(back), more=numbers_of(more), at=at)
             corrections = (*entry.corrections, Correction(at=at, before=before, reason=reason))
             entry = changed(entry, settled=amount, worst_case=False, corrections=corrections)
             return self._keep(entry, era=self._lines[hold_id][-1])

@@ -113,6 +113,17 @@ def check_amount(amount: Amount, *, what: str, hold_id: str) -> None:
     raise LedgerError(f"{what} {hold_id}: every number must be between 0 and {MOST}, got {amount}")
 
 
+def surplus(one: Amount, other: Amount) -> Amount:
+    """By how much one amount is above another, resource by resource; nothing where it is not."""
+    more = one - other
+    return Amount(
+        nano_usd=max(0, more.nano_usd),
+        input_tokens=max(0, more.input_tokens),
+        output_tokens=max(0, more.output_tokens),
+        retries=max(0, more.retries),
+    )
+
+
 def check_request(request: HoldRequest) -> tuple[str, ...]:
     """The scopes a hold takes from, each once.
 

@@ -1,30 +1,45 @@
 """The ledger of one machine: exact across threads and processes, and it survives the death of any of them."""
 
-import sqlite3
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
+from math import inf
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
-from langroute.books import Amount, Balance, Entry, HoldRequest, Limits, Purpose
+from langroute.books import Amendment, Amount, Balance, Correction, Entry, HoldRequest, Limits
 from langroute.errors import LedgerUnavailable
 from langroute.ledgers.database import Database, sql_of
-from langroute.ledgers.rows import SEQ, balance_of, bind_amount, bind_limits, entry_of, name_beyond, parts_of
+from langroute.ledgers.posting import Posting
+from langroute.ledgers.rows import (
+    SEQ,
+    Row,
+    amendment_of,
+    balance_of,
+    bind_amount,
+    corrections_text,
+    entry_of,
+    name_beyond,
+)
 from langroute.ledgers.rules import (
+    check_amendment,
     check_amount,
     check_limits,
     check_request,
+    check_time,
     closed_scope,
-    refusal,
+    surplus,
+    uncorrectable,
     unknown_hold,
     unknown_scope,
 )
 from langroute.ledgers.stores import file_of
+from langroute.quick import changed
 
 _PACKAGE = "langroute.ledgers"
 _MOST_SEEN = 10_000
+_ERA, _WINDOW = 19, 20  # columns of find_hold.sql
 
 
 class SqliteLedger:
@@ -66,86 +81,156 @@ class SqliteLedger:
         check_limits(limits)
         # Steps look again and again at a scope that is open by now: that needs no lock against other writers. Whether
         # this process has seen it is only a hint of where to begin; what is in the file decides.
-        if scope in self._seen and (known := self._database.rows(self._sql["find_scope"], {"scope": scope})):
-            return balance_of(known)
+        if scope in self._seen and (known := self._look(scope, at)):
+            return known
         with self._database.write() as connection:
-            row = {"scope": scope, "at": at} | bind_limits(limits)
-            if connection.execute(self._sql["open_scope"], row).rowcount:
-                self._keep_first(connection, scope, limits)
-            balance = self._balance(connection, scope)
-        if len(self._seen) >= _MOST_SEEN:
-            self._seen.clear()
-        self._seen.add(scope)
+            books = Posting(connection, self._sql)
+            books.open(scope, limits, at=at)
+            balance = books.balance(scope, at)
+        self._see(scope)
         return balance
 
-    def balance(self, scope: str) -> Balance:
+    def balance(self, scope: str, *, at: float | None = None) -> Balance:
         """The books of a scope; see `langroute.protocols.Ledger.balance`."""
-        known = self._database.rows(self._sql["find_scope"], {"scope": scope})
-        if not known:
+        known = self._look(scope, at)
+        if known is None:
             raise unknown_scope(scope)
-        return balance_of(known)
+        return known
 
     def hold(self, request: HoldRequest) -> Balance:
         """Set an amount aside in all scopes or in none; see `langroute.protocols.Ledger.hold`."""
         scopes = check_request(request)
-        row = {"id": request.id, "purpose": request.purpose, "arm": request.arm, "at": request.at}
+        row: dict[str, Any] = {"id": request.id, "purpose": request.purpose, "arm": request.arm, "at": request.at}
         row |= bind_amount(request.amount)
+        row["expires"] = request.expires
         with self._database.write() as connection:
-            added = connection.execute(self._sql["add_hold"], row)
+            books = Posting(connection, self._sql)
+            added = books.do("add_hold", row)
             if not added.rowcount:  # taken before
-                first = connection.execute(self._sql["first_scope"], {"id": request.id}).fetchone()[0]
-                return self._balance(connection, first)
-            self._take(connection, scopes, request, row)
+                return books.balance(books.do("first_scope", {"id": request.id}).fetchone()[0])
+            if request.opens:
+                limits = dict(request.opens)
+                for scope in scopes:
+                    if scope in limits:
+                        books.open(scope, limits[scope], at=request.at)
+            books.take(scopes, request, row)
             for position, scope in enumerate(scopes):
-                part = {"hold": added.lastrowid, "position": position, "scope": scope}
-                connection.execute(self._sql["add_hold_scope"], part)
-            return self._balance(connection, scopes[0])
+                books.do("add_hold_scope", {"hold": added.lastrowid, "position": position, "scope": scope})
+            balance = books.balance(scopes[0])
+        if request.opens:
+            self._see(scopes[0])
+        return balance
 
     def settle(self, hold_id: str, amount: Amount, *, worst_case: bool = False, at: float) -> Entry:
         """Replace a hold by what was really used; see `langroute.protocols.Ledger.settle`."""
         check_amount(amount, what="settlement of", hold_id=hold_id)
+        if not 0 <= at < inf:
+            check_time(at, what=f"at of settlement {hold_id}")
         with self._database.write() as connection:
-            rows = connection.execute(self._sql["find_hold"], {"id": hold_id}).fetchall()
-            if not rows:
-                raise unknown_hold(hold_id)
+            books = Posting(connection, self._sql)
+            rows = _found(books, hold_id)
             entry = entry_of(rows)
             if entry.settled is None:
-                row = {"hold": rows[0][SEQ], "at": at, "worst_case": worst_case} | bind_amount(amount)
-                connection.execute(self._sql["settle_hold"], row)
-                self._book(connection, entry, amount)
-                entry = replace(entry, settled=amount, worst_case=worst_case, settled_at=float(at))
-            return entry
+                books.book(entry, amount, _windows(rows), at=at)
+            elif entry.expired and entry.worst_case:
+                books.rebook(entry, back=entry.settled, more=amount, era=rows[0][_ERA], at=at)
+            else:
+                return entry
+            return _settled(books, rows, entry, amount, worst_case=worst_case, at=at, expired=entry.expired)
 
-    def amend(self, scope: str, limits: Limits, *, at: float) -> Balance:  # noqa: ARG002 - no book of past limits
+    def expire(self, *, at: float, scope: str | None = None) -> tuple[Entry, ...]:
+        """Settle each hold whose lease is over at its worst case; see `langroute.protocols.Ledger.expire`."""
+        check_time(at, what="at")
+        if scope is not None:
+            self.balance(scope)
+        row = {"at": at, "scope": scope}
+        if not self._database.rows(self._sql["overdue"], row):  # which needs no lock against other writers
+            return ()
+        expired = []
+        with self._database.write() as connection:
+            books = Posting(connection, self._sql)
+            for (hold_id,) in books.do("overdue", row).fetchall():
+                rows = _found(books, hold_id)
+                entry = entry_of(rows)
+                books.book(entry, entry.held, _windows(rows), at=at)
+                expired.append(_settled(books, rows, entry, entry.held, worst_case=True, at=at, expired=True))
+        return tuple(expired)
+
+    def correct(self, hold_id: str, amount: Amount, *, at: float, reason: str = "") -> Entry:
+        """Put the truth in place of a worst case; see `langroute.protocols.Ledger.correct`."""
+        check_amount(amount, what="correction of", hold_id=hold_id)
+        check_time(at, what="at")
+        with self._database.write() as connection:
+            books = Posting(connection, self._sql)
+            rows = _found(books, hold_id)
+            entry = entry_of(rows)
+            before = entry.settled
+            if before is None or not (entry.worst_case or entry.corrections):
+                raise uncorrectable(entry)
+            if entry.corrections and before == amount:
+                return entry
+            books.rebook(entry, back=surplus(before, amount), more=surplus(amount, before), era=rows[0][_ERA], at=at)
+            corrections = (*entry.corrections, Correction(at=float(at), before=before, reason=reason))
+            row = {"hold": rows[0][SEQ], "corrections": corrections_text(corrections)} | bind_amount(amount)
+            books.do("correct_hold", row)
+            return changed(entry, settled=amount, worst_case=False, corrections=corrections)
+
+    def amend(self, scope: str, limits: Limits, *, at: float, reason: str = "") -> Balance:
         """Put other limits in force for an open scope; see `langroute.protocols.Ledger.amend`."""
         check_limits(limits)
         with self._database.write() as connection:
-            if not connection.execute(self._sql["amend_scope"], {"scope": scope} | bind_limits(limits)).rowcount:
-                self._balance(connection, scope)  # raises when it was never opened
-                raise closed_scope(scope)
-            self._keep(connection, scope, dict(limits.reserves))
-            return self._balance(connection, scope)
+            books = Posting(connection, self._sql)
+            before = _of_open(books, scope).limits
+            check_amendment(before, limits)
+            if limits != before:
+                books.limit(scope, limits)
+                books.record(
+                    Amendment(scope=scope, at=float(at), kind="limits", before=before, after=limits, reason=reason)
+                )
+            return books.balance(scope, at)
+
+    def reset(self, scope: str, *, at: float, reason: str = "") -> Balance:
+        """Forgive all that an open scope has spent; see `langroute.protocols.Ledger.reset`."""
+        check_time(at, what="at")
+        with self._database.write() as connection:
+            books = Posting(connection, self._sql)
+            _of_open(books, scope)
+            books.forgive(scope, at=float(at), reason=reason)
+            return books.balance(scope)
+
+    def amendments(self, scope: str) -> tuple[Amendment, ...]:
+        """Every change of a scope's budget, oldest first."""
+        self.balance(scope)
+        rows = self._database.rows(self._sql["amendments_of"], {"scope": scope})
+        return tuple([amendment_of(row) for row in rows])
 
     def close_scope(self, scope: str) -> Balance:
         """Take no more holds from a scope; see `langroute.protocols.Ledger.close_scope`."""
         with self._database.write() as connection:
-            connection.execute(self._sql["close_scope"], {"scope": scope})
-            return self._balance(connection, scope)
+            books = Posting(connection, self._sql)
+            books.do("close_scope", {"scope": scope})
+            return books.balance(scope)
 
     def latest(self, prefix: str) -> Balance | None:
         """The scope opened last among those whose name starts with ``prefix``."""
+        found = self.scopes(prefix, limit=1)
+        return found[0] if found else None
+
+    def scopes(self, prefix: str = "", *, limit: int = 100) -> tuple[Balance, ...]:
+        """The scopes whose names start with ``prefix``, the most recently opened first."""
+        row = {"prefix": prefix, "beyond": name_beyond(prefix), "limit": max(0, limit)}
         with self._database.read() as connection:
-            row = {"prefix": prefix, "beyond": name_beyond(prefix)}
-            found = connection.execute(self._sql["latest"], row).fetchone()
-            return None if found is None else self._balance(connection, found[0])
+            books = Posting(connection, self._sql)
+            found = books.do("scopes_under" if prefix else "newest_scopes", row).fetchall()
+            return tuple([books.balance(name) for (name,) in found])
 
     def entries(self, scope: str) -> tuple[Entry, ...]:
         """Every hold taken from a scope, oldest first."""
         with self._database.read() as connection:
-            if connection.execute(self._sql["find_scope"], {"scope": scope}).fetchone() is None:
-                raise unknown_scope(scope)
-            rows = connection.execute(self._sql["holds_of"], {"scope": scope}).fetchall()
-        return tuple(entry_of(list(group)) for _, group in groupby(rows, key=itemgetter(SEQ)))
+            books = Posting(connection, self._sql)
+            books.balance(scope)  # raises when it was never opened
+            rows = books.do("holds_of", {"scope": scope}).fetchall()
+        return tuple([entry_of(list(group)) for _, group in groupby(rows, key=itemgetter(SEQ))])
 
     def close(self) -> None:
         """Close the file. Books stay; a later call, say a late settlement, opens it again."""
@@ -155,47 +240,44 @@ class SqliteLedger:
         """Pickle by path: the copy is another door to the same books."""
         return (partial(type(self), busy_timeout_s=self._database.busy_timeout_s), (str(self.path),))
 
-    def _take(
-        self, connection: sqlite3.Connection, scopes: tuple[str, ...], request: HoldRequest, row: dict[str, Any]
-    ) -> None:
-        if len(scopes) > 1:
-            connection.execute("SAVEPOINT taking")
-        for part in parts_of(row, scopes):
-            if not connection.execute(self._sql["take"], part).rowcount:
-                if len(scopes) > 1:  # so that no scope's books show what could not be taken from all of them
-                    connection.execute("ROLLBACK TO taking")
-                balances = [self._balance(connection, scope) for scope in scopes]
-                raise refusal(balances, request) or closed_scope(scopes[0])
-            connection.execute(self._sql["take_purpose"], part)
+    def _look(self, scope: str, at: float | None) -> Balance | None:
+        """The books of a scope, None when it was never opened; without the price of a transaction where it can be."""
+        rows = self._database.rows(self._sql["find_scope"], {"scope": scope})
+        if not rows:
+            return None
+        balance = balance_of(rows)
+        if at is None or balance.limits.window_s is None:
+            return balance
+        with self._database.read() as connection:
+            return Posting(connection, self._sql).balance(scope, at)
 
-    def _keep_first(self, connection: sqlite3.Connection, scope: str, limits: Limits) -> None:
-        """Write the reserves of a scope that is opened in this very transaction: none of its purposes has a row yet."""
-        for purpose, kept in limits.reserves:
-            row = {"scope": scope, "purpose": purpose, "kept": kept, "used": 0}
-            connection.execute(self._sql["keep_purpose"], row)
+    def _see(self, scope: str) -> None:
+        if len(self._seen) >= _MOST_SEEN:
+            self._seen.clear()
+        self._seen.add(scope)
 
-    def _keep(self, connection: sqlite3.Connection, scope: str, reserves: dict[Purpose, int]) -> None:
-        """Write the rows of a scope's purposes anew: the reserves in their order, with what each has used so far."""
-        used = {row[0]: row[2] for row in connection.execute(self._sql["purposes_of"], {"scope": scope})}
-        connection.execute(self._sql["forget_purposes"], {"scope": scope})
-        rows = [
-            {"scope": scope, "purpose": purpose, "kept": reserves.get(purpose), "used": used.get(purpose, 0)}
-            for purpose in dict.fromkeys((*reserves, *used))
-        ]
-        connection.executemany(self._sql["keep_purpose"], rows)
 
-    def _book(self, connection: sqlite3.Connection, entry: Entry, amount: Amount) -> None:
-        row = {"purpose": entry.purpose} | bind_amount(amount) | bind_amount(entry.held, prefix="held_")
-        for part in parts_of(row, entry.scopes):
-            connection.execute(self._sql["settle_scope"], part)
-            connection.execute(self._sql["settle_purpose"], part)
+def _found(books: Posting, hold_id: str) -> list[Any]:
+    rows = books.do("find_hold", {"id": hold_id}).fetchall()
+    if not rows:
+        raise unknown_hold(hold_id)
+    return rows
 
-    def _balance(self, connection: sqlite3.Connection, scope: str) -> Balance:
-        balance = self._find(connection, scope)
-        if balance is None:
-            raise unknown_scope(scope)
-        return balance
 
-    def _find(self, connection: sqlite3.Connection, scope: str) -> Balance | None:
-        rows = connection.execute(self._sql["find_scope"], {"scope": scope}).fetchall()
-        return balance_of(rows) if rows else None
+def _windows(rows: Sequence[Row]) -> dict[str, float | None]:
+    return {row[SEQ + 1]: row[_WINDOW] for row in rows}
+
+
+def _of_open(books: Posting, scope: str) -> Balance:
+    balance = books.balance(scope)
+    if balance.closed:
+        raise closed_scope(scope)
+    return balance
+
+
+def _settled(
+    books: Posting, rows: Sequence[Row], entry: Entry, amount: Amount, *, worst_case: bool, at: float, expired: bool
+) -> Entry:
+    row = {"hold": rows[0][SEQ], "at": at, "worst_case": worst_case, "expired": expired} | bind_amount(amount)
+    books.do("settle_hold", row)
+    return changed(entry, settled=amount, worst_case=worst_case, settled_at=float(at), expired=expired)

@@ -101,7 +101,8 @@ def corrects_a_worst_case(ledger: Ledger) -> None:
     entry = ledger.correct("h", Amount(nano_usd=25, output_tokens=12), at=9.0, reason="the provider's bill")
     told = (entry.settled, entry.worst_case, entry.settled_at, entry.expired)
     expect(told == (Amount(nano_usd=25, output_tokens=12), False, 1.0, False), f"the truth is booked, got {entry}")
-    (kept,) = entry.corrections
+    expect(len(entry.corrections) == 1, f"the correction is kept, got {entry}")
+    kept = entry.corrections[0]
     told_why = (kept.at, kept.before, kept.reason)
     expect(told_why == (9.0, Amount(nano_usd=60, output_tokens=9), "the provider's bill"), f"and kept why, got {kept}")
     for scope in _BOTH:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
 import pytest
+from broken_ledgers import Forgetting, Hiding, Leaking
 
-from langroute.books import Amount, Balance, Entry, HoldRequest, Limits
+from langroute.books import Amount, HoldRequest, Limits
 from langroute.errors import BudgetExceeded
 from langroute.ledgers import MemoryLedger, SqliteLedger, open_ledger
 from langroute.protocols import Ledger
@@ -49,33 +49,7 @@ def test_check_ledger_runs_every_check_on_a_fresh_ledger() -> None:
     assert len(made) == len(LEDGER_CHECKS) > 20
 
 
-class HidingLedger(MemoryLedger):
-    """Wrong on purpose: never books more than was held."""
-
-    def settle(self, hold_id: str, amount: Amount, *, worst_case: bool = False, at: float) -> Entry:
-        """Book at most 60."""
-        return super().settle(hold_id, min(amount, Amount(nano_usd=60), key=lambda a: a.nano_usd), at=at)
-
-
-class LeakingLedger(MemoryLedger):
-    """Wrong on purpose: takes from the scopes that fit before it finds one that does not."""
-
-    def hold(self, request: HoldRequest) -> Balance:
-        """Take scope by scope."""
-        for scope in request.scopes:
-            balance = super().hold(replace(request, id=f"{request.id}@{scope}", scopes=(scope,)))
-        return balance
-
-
-class ForgettingLedger(MemoryLedger):
-    """Wrong on purpose: says that it put other limits in force, and goes on under the first."""
-
-    def amend(self, scope: str, limits: Limits, *, at: float) -> Balance:
-        """Answer with books that are not kept."""
-        return replace(self.balance(scope), limits=limits)
-
-
-@pytest.mark.parametrize("wrong", [HidingLedger, LeakingLedger, ForgettingLedger])
+@pytest.mark.parametrize("wrong", [Hiding, Leaking, Forgetting])
 def test_check_ledger_finds_what_is_wrong(wrong: type[MemoryLedger]) -> None:
     """The suite fails on a ledger that breaks a promise, and names the ledger and the check."""
     with pytest.raises(AssertionError, match=rf"{wrong.__name__} fails \w+"):

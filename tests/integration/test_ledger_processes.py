@@ -79,7 +79,7 @@ from langroute.ledgers.database import sql_of
 
 ledger = SqliteLedger(sys.argv[1])
 ledger.open("episode:a", Limits(nano_usd=100), at=0.0)
-row = dict(scope="episode:a", nano=60, input=0, output=0, retries=0, purpose="general")
+row = dict(scope="episode:a", nano=60, input=0, output=0, retries=0, purpose="general", advanced=1)
 with ledger._database.write() as connection:
     connection.execute(sql_of("langroute.ledgers")["take"], row)
     print("taken", flush=True)

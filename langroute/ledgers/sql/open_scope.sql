@@ -1,3 +1,3 @@
-INSERT INTO ledger_scope (name, limit_nano, limit_input, limit_output, limit_retries, opened_at)
-VALUES (:scope, :nano, :input, :output, :retries, :at)
+INSERT INTO ledger_scope (name, limit_nano, limit_input, limit_output, limit_retries, window_s, opened_at)
+VALUES (:scope, :nano, :input, :output, :retries, :window_s, :at)
 ON CONFLICT (name) DO NOTHING

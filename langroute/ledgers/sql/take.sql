@@ -1,4 +1,5 @@
--- Takes only where all of it fits: the other purposes' remaining reserves count as used. Zero always fits.
+-- Takes only where all of it fits: the other purposes' remaining reserves count as used. Zero always fits. Where there
+-- is a window, only after what has left it was retired.
 UPDATE ledger_scope
 SET held_nano    = held_nano + :nano,
     held_input   = held_input + :input,
@@ -7,6 +8,7 @@ SET held_nano    = held_nano + :nano,
     calls        = calls + 1
 WHERE name = :scope
   AND NOT closed
+  AND (window_s IS NULL OR :advanced)
   AND (:nano = 0 OR limit_nano IS NULL OR :nano <= limit_nano - spent_nano - held_nano - (
           SELECT coalesce(sum(max(0, kept_nano - used_nano)), 0)
           FROM ledger_purpose

@@ -10,6 +10,7 @@ import pytest
 from langroute.books import Amount, HoldRequest, Limits
 from langroute.errors import BudgetExceeded, LedgerError, LedgerUnavailable
 from langroute.ledgers import SqliteLedger
+from langroute.ledgers.posting import Posting
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def test_an_interrupted_hold_is_undone(ledger: SqliteLedger, monkeypatch: pytest
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "_balance", interrupted)
+        patch.setattr(Posting, "balance", interrupted)
         with pytest.raises(KeyboardInterrupt):
             hold(ledger, "h")
     assert ledger.balance("episode:a").used == Amount()

@@ -2,4 +2,4 @@
 SELECT name FROM ledger_scope
 WHERE name >= :prefix AND (:beyond IS NULL OR name < :beyond)
 ORDER BY +seq DESC
-LIMIT 1
+LIMIT :limit

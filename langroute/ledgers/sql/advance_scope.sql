@@ -1,0 +1,1 @@
+UPDATE ledger_scope SET newest = :newest WHERE name = :scope

@@ -1,0 +1,1 @@
+SELECT window_s, newest, era FROM ledger_scope WHERE name = :scope

@@ -1,0 +1,1 @@
+DELETE FROM ledger_bucket WHERE scope = :scope AND bucket < :least

@@ -1,0 +1,1 @@
+SELECT name FROM ledger_scope ORDER BY seq DESC LIMIT :limit

@@ -1,0 +1,1 @@
+UPDATE ledger_scope SET era = :era WHERE name = :scope
