@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from langroute.books import Amendment, Amount, Correction, Entry, Limits
-from langroute.ledgers.accounts import Numbers, numbers_of, surplus
-from langroute.ledgers.accounts import amount_of as amount_of_numbers
 from langroute.ledgers.postgres_connections import Link
 from langroute.ledgers.postgres_database import PostgresDatabase
 from langroute.ledgers.postgres_rows import (
@@ -22,7 +20,7 @@ from langroute.ledgers.postgres_rows import (
     entry_of,
     limits_of,
 )
-from langroute.ledgers.rules import check_amendment, closed_scope, uncorrectable, unknown_hold, unknown_scope
+from langroute.ledgers.rules import check_amendment, closed_scope, surplus, uncorrectable, unknown_hold, unknown_scope
 from langroute.quick import changed
 
 
@@ -40,8 +38,7 @@ class Repairs:
             if entry.settled is None or not (entry.expired and entry.worst_case):
                 return entry
             era = self._lock(link, entry)
-            back = numbers_of(entry.settled)
-            self._rebook(link, entry, back=back, more=numbers_of(amount), era=row["era"], at=at)
+            self._rebook(link, entry, back=entry.settled, more=amount, era=row["era"], at=at)
             return self._rewrite(link, changed(entry, settled=amount, worst_case=worst_case, settled_at=at), era=era)
 
     def correct(self, link: Link, hold_id: str, amount: Amount, *, at: float, reason: str) -> Entry:
@@ -116,15 +113,15 @@ class Repairs:
         """Whether a change was made by an earlier try whose answer was lost."""
         return bool(self._run(link, "find_amendment", {"id": change_id}))
 
-    def _rebook(self, link: Link, entry: Entry, *, back: Numbers, more: Numbers, era: int, at: float) -> None:
+    def _rebook(self, link: Link, entry: Entry, *, back: Amount, more: Amount, era: int, at: float) -> None:
         row = {
             "scopes": list(entry.scopes),
             "purpose": entry.purpose,
             "booked": entry.settled_at,
             "era": era,
             "at": at,
-            **bind_amount(amount_of_numbers(back), prefix="back_"),
-            **bind_amount(amount_of_numbers(more), prefix="more_"),
+            **bind_amount(back, prefix="back_"),
+            **bind_amount(more, prefix="more_"),
         }
         self._database.execute(link, "rebook", row)
 
