@@ -41,7 +41,11 @@ class PrivateServer:
             shutil.chown(self._folder, self._user)
         self._folder.chmod(0o700)
         self._settings = {"unix_socket_directories": "", "listen_addresses": "127.0.0.1", **settings}
-        self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        # A small write-ahead log, so that a limit on the size of files meets the tables first.
+        self._run(
+            *("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8"),
+            *("--no-sync", "--wal-segsize=1"),
+        )
         self.port = _spare_port()
 
     @property
@@ -49,10 +53,14 @@ class PrivateServer:
         """Where it answers while it runs."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
-    def start(self) -> "PrivateServer":
-        """Start it and return when it takes connections."""
+    def start(self, *, largest_file: int | None = None) -> "PrivateServer":
+        """Start it and return when it takes connections.
+
+        Args:
+            largest_file: bytes that any file of it may grow to: beyond, it is told that it cannot write any more.
+        """
         options = " ".join(f"-c {name}='{value}'" for name, value in (self._settings | {"port": self.port}).items())
-        self._control("start", "-l", self._folder / "log", "-o", options)
+        self._control("start", "-l", self._folder / "log", "-o", options, largest_file=largest_file)
         return self
 
     def stop(self, how: str = "fast") -> None:
@@ -70,14 +78,17 @@ class PrivateServer:
             self.stop("immediate")
         shutil.rmtree(self._folder)
 
-    def _control(self, *command: object) -> None:
-        self._run("pg_ctl", "-D", self.data, "-s", "-w", *command)
+    def _control(self, *command: object, largest_file: int | None = None) -> None:
+        self._run("pg_ctl", "-D", self.data, "-s", "-w", *command, largest_file=largest_file)
 
-    def _run(self, name: str, *arguments: object) -> None:
+    def _run(self, name: str, *arguments: object, largest_file: int | None = None) -> None:
+        command = [self._bin / name, *map(str, arguments)]
+        if largest_file is not None:  # the signal would end the server; without it, writing fails
+            command = ["/bin/sh", "-c", f'trap "" XFSZ; ulimit -f {largest_file // 512}; exec "$@"', "sh", *command]
         # Neither standard stream may be a pipe: the server would inherit it and keep it open.
         with (self._folder / "output").open("ab") as output:
             done = subprocess.run(  # noqa: S603 - PostgreSQL's own programs
-                [self._bin / name, *map(str, arguments)],
+                command,
                 cwd="/",
                 env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
                 stdin=subprocess.DEVNULL,

@@ -39,11 +39,15 @@ _MIGRATING = 0x6C726F75  # with the schema's hash, the key of the lock under whi
 # Two that open one scope, or take one hold, at the same moment: the second then finds it there.
 _CLASHES = (errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation)
 
+_GONE = ("3F000", "42704", "42P01")  # schema, type of a table, table: what is missed first depends on the statement
+
 _WAYS_OUT: Mapping[str, str] = {
     "22003": "A sum of the books would outgrow 64 bits: start a new scope.",
     "25006": "The server takes no writes, a standby perhaps: point the store at the primary.",
     "42501": "Grant the URL's user what it needs: docs/ledgers/postgres.md lists it.",
-    "42P01": "Its tables are gone: restore them from a backup; without one, the next call makes new, empty ones.",
+    **dict.fromkeys(
+        _GONE, "Its tables are gone: restore a backup; without one, the next call makes new, empty tables."
+    ),
     "53100": "Free some space on the server's disk and call again.",
     "55P03": "Another transaction keeps a row locked: end it or wait, and call again.",
     "57014": "Raise the server's statement_timeout, or see what keeps the statement waiting.",
@@ -192,12 +196,14 @@ class PostgresDatabase:
 
     def _explained(self, exc: Exception, *, connected: bool, unknown: bool) -> LangrouteError:
         state = getattr(exc, "sqlstate", None) or ""
-        if state in {"42P01", "3F000"}:
+        if state in _GONE:
             self._made = False
         if isinstance(exc, TimeoutError):
             told, way_out = "no connection is free", _BUSY
         else:
-            told, way_out = " ".join(str(exc).split()), _WAYS_OUT.get(state, "" if connected and not unknown else _AWAY)
+            plain = exc.diag.message_primary if isinstance(exc, psycopg.Error) else None  # no pieces of the statement
+            told = plain or " ".join(str(exc).split())
+            way_out = _WAYS_OUT.get(state, "" if connected and not unknown else _AWAY)
         stored = _UNKNOWN if unknown else _NOTHING
         return self._error(f"{self.place.shown}: {told.rstrip('.')}. {stored} {way_out}".rstrip())
 
