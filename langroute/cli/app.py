@@ -9,6 +9,7 @@ from langroute.cli.demo import demo
 from langroute.cli.explain import explain
 from langroute.cli.kinds import kinds
 from langroute.cli.lab import lab
+from langroute.cli.ledger import ledger
 from langroute.cli.replay import replay
 from langroute.errors import LangrouteError
 
@@ -38,3 +39,4 @@ app.command()(explain)
 app.command()(kinds)
 app.command()(replay)
 app.add_typer(lab, name="lab")
+app.add_typer(ledger, name="ledger")

@@ -13,7 +13,7 @@ from langroute.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from langroute.protocols import Journal
+    from langroute.protocols import Journal, Ledger
 
 DEFAULT_STORE = "sqlite:///langroute.db"
 
@@ -31,23 +31,50 @@ def reading(store: str) -> "Iterator[Journal]":
     """
     from langroute.journal.store import open_journal
 
+    _refuse_memory(store)
+    journal = open_journal(store)  # opens nothing yet
+    _refuse_missing(journal)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+@contextmanager
+def keeping(store: str) -> "Iterator[Ledger]":
+    """The ledger of an existing store, released afterwards; nothing is created.
+
+    Raises:
+        ConfigError: the store keeps nothing between programs, or its file does not exist.
+        LedgerUnavailable: the file is there but is no store, or does not answer.
+    """
+    from langroute.ledgers import open_ledger
+
+    _refuse_memory(store)
+    ledger = open_ledger(store)  # opens nothing yet
+    _refuse_missing(ledger)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def _refuse_memory(store: str) -> None:
     if store.startswith("memory:"):
         raise ConfigError(
             "memory:// forgets everything when its program ends; give the router a store such as "
             f"{DEFAULT_STORE} and read that",
             field="--store",
         )
-    journal = open_journal(store)  # opens nothing yet
-    path = getattr(journal, "path", None)
+
+
+def _refuse_missing(opened: object) -> None:
+    path = getattr(opened, "path", None)
     if path is not None and not path.is_file():
         raise ConfigError(
             f"there is no file {path}; give the URL that StepRouter(store=...) had, for example {DEFAULT_STORE}",
             field="--store",
         )
-    try:
-        yield journal
-    finally:
-        journal.close()
 
 
 def console() -> "Console":
