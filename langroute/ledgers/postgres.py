@@ -108,7 +108,7 @@ class PostgresLedger:
         books = {each["name"]: balance_of(each) for each in found}
         if _taken(found):
             return books[scopes[0]]
-        before = self._rows("find_hold", {"id": request.id})
+        before = self._look("find_hold", {"id": request.id})
         if before:
             return self.balance(before[0]["scopes"][0])
         raise _refused(books, request, scopes)
@@ -132,7 +132,7 @@ class PostgresLedger:
             self.balance(scope)
         worst: dict[str, Any] = {"worst_case": True, "expired": True, "at": float(at)}
         worst |= dict.fromkeys(("nano", "input", "output", "retries"))
-        overdue = self._rows("overdue", {"at": float(at), "scope": scope})
+        overdue = self._look("overdue", {"at": float(at), "scope": scope})
         settled = [self._rows("settle", {"id": each["id"], **worst}) for each in overdue]
         return tuple([entry_of(rows[0]) for rows in settled if rows])  # others were quicker where there is none
 
@@ -161,7 +161,7 @@ class PostgresLedger:
     def amendments(self, scope: str) -> tuple[Amendment, ...]:
         """Every change of a scope's budget, oldest first."""
         self.balance(scope)
-        return tuple([amendment_of(row) for row in self._rows("amendments_of", {"scope": scope})])
+        return tuple([amendment_of(row) for row in self._look("amendments_of", {"scope": scope})])
 
     def close_scope(self, scope: str) -> Balance:
         """Take no more holds from a scope; see `langroute.protocols.Ledger.close_scope`."""
@@ -175,12 +175,12 @@ class PostgresLedger:
     def scopes(self, prefix: str = "", *, limit: int = 100) -> tuple[Balance, ...]:
         """The scopes whose names start with ``prefix``, the most recently opened first."""
         row = {"prefix": prefix, "beyond": name_beyond(prefix), "limit": limit}
-        return tuple([balance_of(each) for each in self._rows("newest_scopes", row)])
+        return tuple([balance_of(each) for each in self._look("newest_scopes", row)])
 
     def entries(self, scope: str) -> tuple[Entry, ...]:
         """Every hold taken from a scope, oldest first."""
         self.balance(scope)
-        return tuple([entry_of(row) for row in self._rows("holds_of", {"scope": scope})])
+        return tuple([entry_of(row) for row in self._look("holds_of", {"scope": scope})])
 
     def close(self) -> None:
         """Close the connections. Books stay; a later call, say a late settlement, opens them again."""
@@ -193,11 +193,15 @@ class PostgresLedger:
     def _rows(self, statement: str, parameters: dict[str, Any]) -> Sequence[Row]:
         return self._database.run(lambda link: self._database.fetch(link, statement, parameters))
 
+    def _look(self, statement: str, parameters: dict[str, Any]) -> Sequence[Row]:
+        # A look at books that nobody has begun makes no tables.
+        return self._rows(statement, parameters) if self._database.exists() else ()
+
     def _do(self, statement: str, parameters: dict[str, Any]) -> None:
         self._database.run(lambda link: self._database.execute(link, statement, parameters))
 
     def _find(self, scope: str, *, at: float | None) -> Balance | None:
-        rows = self._rows("find_scope", {"scope": scope, "at": None if at is None else float(at)})
+        rows = self._look("find_scope", {"scope": scope, "at": None if at is None else float(at)})
         return balance_of(rows[0]) if rows else None
 
     def _take(self, row: dict[str, Any], *, advanced: bool) -> Sequence[Row]:

@@ -217,8 +217,12 @@ def test_journal_urls(tmp_path: Path) -> None:
     journal = open_journal(f"sqlite:///{tmp_path}/journal.db")
     assert isinstance(journal, SqliteJournal)
     assert journal.path == tmp_path / "journal.db"
-    with pytest.raises(ConfigError, match="unknown scheme 'redis'"):
-        open_journal("redis://localhost")
+    with pytest.raises(ConfigError, match="unknown scheme 'mysql'"):
+        open_journal("mysql://localhost")
+    with pytest.raises(
+        ConfigError, match=r"journal: redis://:\*\*\*@localhost keeps books, not records; set journal to"
+    ):
+        open_journal("redis://:secret@localhost")
 
 
 def test_writing_waits_for_no_file(stored: SqliteJournal) -> None:
