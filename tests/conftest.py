@@ -1,4 +1,4 @@
-"""What holds in every test: nothing leaves this machine; and the servers on it that tests may ask for."""
+"""What holds in every test: nothing leaves this machine. And the stores that tests are run on."""
 
 import ipaddress
 import socket
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from postgres_servers import new_database, new_schema, server_url
 from servers import RedisServer, own_books, shared_server
 
 _ASKED = {"socket.connect": 1, "socket.sendto": 1, "socket.getaddrinfo": 0, "socket.gethostbyname": 0}
@@ -61,3 +62,17 @@ def private_redis() -> Iterator[RedisServer]:
     server = RedisServer(appendonly="yes", appendfsync="always").start()
     yield server
     server.end()
+
+
+@pytest.fixture(scope="session")
+def postgres_database() -> Iterator[str]:
+    """The URL of a PostgreSQL database that this run of the tests has for itself; skips where there is no server."""
+    with new_database(server_url()) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_database: str) -> Iterator[str]:
+    """The URL of a PostgreSQL schema that this test has for itself."""
+    with new_schema(postgres_database) as url:
+        yield url
