@@ -54,7 +54,7 @@ class MemoryLedger:
     """Books in memory, under one lock that is only ever held for microseconds.
 
     Safe from any thread and from an event loop. It refuses to work after a fork and to be pickled: two processes with a
-    copy each could spend the same budget twice. Every hold stays in the books for audit, about 0.4 kB each.
+    copy each could spend the same budget twice. Every hold stays in the books for audit, about 0.5 kB each.
     """
 
     blocking = False
@@ -93,9 +93,9 @@ class MemoryLedger:
 
     def hold(self, request: HoldRequest) -> Balance:
         """Set an amount aside in all scopes or in none; see `langroute.protocols.Ledger.hold`."""
-        self._own_process()
-        scopes = check_request(request)
-        hold_id = request.id
+        if self._process != _process:
+            self._own_process()
+        scopes, hold_id = check_request(request), request.id
         with self._lock:
             if hold_id in self._lines or hold_id in self._open:
                 return self._first_account(hold_id).balance()
@@ -114,7 +114,8 @@ class MemoryLedger:
 
     def settle(self, hold_id: str, amount: Amount, *, worst_case: bool = False, at: float) -> Entry:
         """Replace a hold by what was really used; see `langroute.protocols.Ledger.settle`."""
-        self._own_process()
+        if self._process != _process:
+            self._own_process()
         check_amount(amount, what="settlement of", hold_id=hold_id)
         if not 0 <= at < inf:
             check_time(at, what=f"at of settlement {hold_id}")
@@ -279,6 +280,8 @@ class MemoryLedger:
     def _accounts_for(self, request: HoldRequest, scopes: tuple[str, ...]) -> tuple[Account, ...]:
         """The totals that a hold takes from; those of scopes that it opens are new, and not in the books yet."""
         if not request.opens:
+            if len(scopes) == 1 and (account := self._accounts.get(scopes[0])) is not None:
+                return (account,)
             return tuple([self._account(scope) for scope in scopes])
         limits, number = dict(request.opens), len(self._accounts)
         accounts = []

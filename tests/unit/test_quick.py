@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from langroute.quick import changed, quick
+from langroute.quick import changed, maker, quick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,17 @@ def test_a_changed_copy_is_that_of_dataclasses() -> None:
     assert changed(Roomy(), name="b") == Roomy(name="b")
     with pytest.raises(TypeError, match="more"):
         changed(made, more=1)
+
+
+def test_a_made_record_is_the_one_that_its_constructor_makes() -> None:
+    """All fields in their order, with and without slots: the same record, as frozen."""
+    made, usual = maker(Quick)("a", ["x"], 4), Quick(name="a", tags=["x"], size=4)
+    assert (made, type(made), made.double, repr(made)) == (usual, Quick, 8, repr(usual))
+    with pytest.raises(FrozenInstanceError):
+        made.size = 5  # type: ignore[misc]
+    assert maker(Roomy)("b") == Roomy(name="b")
+    with pytest.raises(TypeError):
+        maker(Quick)("a", [])
 
 
 def test_the_signature_is_kept() -> None:

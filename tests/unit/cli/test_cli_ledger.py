@@ -87,7 +87,6 @@ def test_top_lists_the_scopes_that_spent_most(run: Run, books: str) -> None:
 
 def test_an_audit_proves_the_books_and_finds_what_is_wrong(run: Run, books: str, tmp_path: Path) -> None:
     """Exit code 0 where every line is in the books; 1 where they were tampered with, and it says by how much."""
-
     assert {(each["scope"], each["sound"]) for each in ask(run, books, "audit")} == {
         ("episode:order-1", True),
         ("episode:order-2", True),
