@@ -26,7 +26,8 @@ class RouterConfig(BaseModel):
 
     Attributes:
         budget: what each episode may use; unlimited when left out.
-        store: where books and journal live: ``memory://`` or ``sqlite:///file.db``.
+        store: where books and journal live: ``memory://``, ``sqlite:///file.db`` or ``postgresql://user@host/database``.
+        journal: where records go instead, a URL of the same kinds; the store when left out.
         policy: ``prior``, ``always-small``, ``always-large`` or ``always:ARM``.
         thrift: success probability one is willing to give up to use the cheapest arm instead of the dearest, per step.
         kinds: kind of a node by its name, where the classification should be overruled.
@@ -53,7 +54,8 @@ class RouterConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     budget: Budget = Field(default_factory=Budget)
-    store: str = "memory://"
+    store: str = Field(default="memory://", repr=False)  # a URL may hold a password
+    journal: str | None = Field(default=None, repr=False)
     policy: str = "prior"
     thrift: float = Field(default=0.12, ge=0, le=1)
     kinds: dict[str, Kind] = Field(default_factory=dict)

@@ -56,7 +56,7 @@ class StepRouter:
     Args:
         pool: the arms to choose from.
         budget: what each episode may use; unlimited when left out.
-        store: where books and journal live, ``memory://`` or ``sqlite:///file.db``.
+        store: where books and journal live, such as ``memory://`` or ``sqlite:///file.db``.
         policy: a policy, or the name of one: ``prior``, ``always-small``, ``always-large``, ``always:ARM``.
         estimator: what to expect of an arm; the prior when left out.
         governor: the price of a dollar and the mask; ``BudgetGovernor`` when left out.
@@ -120,7 +120,7 @@ class StepRouter:
         self._decider = _decider(self)
         self.acceptance = defaults.acceptance() if acceptance is None else checked_rules(acceptance)
         self.ledger = ledger or defaults.open_ledger(self.config.store)
-        self.journal = journal or defaults.open_journal(self.config.store)
+        self.journal = journal or defaults.open_journal(self.config.journal or self.config.store)
         self.clock = clock or defaults.clock()
         self.log = defaults.routing_log(logger)
         self.attempts_on_fault = self.config.attempts_on_fault

@@ -10,7 +10,7 @@ from broken_ledgers import Forgetting, Hiding, Leaking
 
 from langroute.books import Amount, HoldRequest, Limits
 from langroute.errors import BudgetExceeded
-from langroute.ledgers import MemoryLedger, SqliteLedger
+from langroute.ledgers import MemoryLedger, SqliteLedger, open_ledger
 from langroute.protocols import Ledger
 from langroute.testing.ledger_contract import LEDGER_CHECKS, LedgerCheck, check_ledger
 
@@ -18,6 +18,14 @@ MAKERS: dict[str, Callable[[Path], Ledger]] = {
     "memory": lambda folder: MemoryLedger(),
     "sqlite": lambda folder: SqliteLedger(folder / "books.db"),
 }
+
+
+@pytest.mark.parametrize("check", LEDGER_CHECKS.values(), ids=LEDGER_CHECKS.keys())
+def test_postgres_ledger_keeps_its_promise(check: LedgerCheck, postgres_url: str) -> None:
+    """The same promises over a real server; the check's own docstring says which."""
+    ledger = open_ledger(postgres_url)
+    check(ledger)
+    ledger.close()
 
 
 @pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS.keys())

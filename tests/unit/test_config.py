@@ -14,6 +14,7 @@ from langroute.tiers import Tier
 
 YAML = """
 store: sqlite:///books.db
+journal: memory://
 policy: always-small
 thrift: 0.2
 kinds: {plan: control}
@@ -33,6 +34,7 @@ def test_a_file_holds_every_setting(tmp_path: Path, key: str) -> None:
     assert RouterConfig.from_file(file) == RouterConfig(
         budget=Budget(total_dollars=0.5),
         store="sqlite:///books.db",
+        journal="memory://",
         policy="always-small",
         thrift=0.2,
         kinds={"plan": "control"},
@@ -42,6 +44,12 @@ def test_a_file_holds_every_setting(tmp_path: Path, key: str) -> None:
         attempts_on_fault=5,
         gate_streams=True,
     )
+
+
+def test_a_password_in_a_store_is_not_shown() -> None:
+    """A configuration that is logged tells no secrets."""
+    url = "postgresql://ada:secret@h/db"
+    assert "secret" not in repr(RouterConfig(store=url, journal=url))
 
 
 def test_both_budget_keys_are_one_too_many(tmp_path: Path) -> None:

@@ -51,10 +51,13 @@ MAKERS: dict[str, Callable[[Path], Journal]] = {
 }
 
 
-@pytest.fixture(params=MAKERS.values(), ids=MAKERS.keys())
+@pytest.fixture(params=[*MAKERS, "postgres"])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
     """A journal of each kind."""
-    journal = request.param(tmp_path / "journal.db")
+    if request.param == "postgres":
+        journal = open_journal(request.getfixturevalue("postgres_url"))
+    else:
+        journal = MAKERS[request.param](tmp_path / "journal.db")
     yield journal
     journal.close()
 
@@ -214,8 +217,12 @@ def test_journal_urls(tmp_path: Path) -> None:
     journal = open_journal(f"sqlite:///{tmp_path}/journal.db")
     assert isinstance(journal, SqliteJournal)
     assert journal.path == tmp_path / "journal.db"
-    with pytest.raises(ConfigError, match="unknown scheme 'redis'"):
-        open_journal("redis://localhost")
+    with pytest.raises(ConfigError, match="unknown scheme 'mysql'"):
+        open_journal("mysql://localhost")
+    with pytest.raises(
+        ConfigError, match=r"journal: redis://:\*\*\*@localhost keeps books, not records; set journal to"
+    ):
+        open_journal("redis://:secret@localhost")
 
 
 def test_writing_waits_for_no_file(stored: SqliteJournal) -> None:

@@ -1,0 +1,1 @@
+SELECT body::text FROM {schema}.journal_action WHERE episode = %(episode)s ORDER BY seq

@@ -1,0 +1,1 @@
+SELECT ending::text FROM {schema}.journal_episode WHERE episode = %(episode)s

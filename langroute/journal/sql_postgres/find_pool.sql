@@ -1,0 +1,1 @@
+SELECT body::text FROM {schema}.journal_pool WHERE id = %(id)s

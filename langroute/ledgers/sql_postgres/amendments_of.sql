@@ -1,0 +1,1 @@
+SELECT * FROM {schema}.ledger_amendment WHERE scope = %(scope)s ORDER BY seq

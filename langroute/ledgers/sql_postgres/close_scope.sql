@@ -1,0 +1,1 @@
+UPDATE {schema}.ledger_scope SET closed = true WHERE name = %(scope)s

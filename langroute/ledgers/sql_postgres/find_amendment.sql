@@ -1,0 +1,1 @@
+SELECT seq FROM {schema}.ledger_amendment WHERE id = %(id)s

@@ -1,0 +1,1 @@
+SELECT * FROM {schema}.ledger_hold WHERE id = %(id)s

@@ -1,0 +1,1 @@
+SELECT * FROM {schema}.ledger_hold WHERE scopes @> ARRAY[%(scope)s]::text[] ORDER BY seq
