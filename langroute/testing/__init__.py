@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from langroute.testing.door_contract import acheck_door, check_door
     from langroute.testing.estimator_contract import check_estimator
     from langroute.testing.ledger_contract import check_ledger
-    from langroute.testing.openai_server import ScriptedServer, refusal
+    from langroute.testing.openai_server import ScriptedServer
     from langroute.testing.policy_contract import check_policy
     from langroute.testing.reply import Reply
     from langroute.testing.scripted import ScriptedCall, ScriptedModel, ScriptExhausted
+    from langroute.testing.scripted_service import refusal
 
 __all__ = [
     "Door",
@@ -53,7 +54,7 @@ _HOMES = {
     "check_ledger": "ledger_contract",
     "check_policy": "policy_contract",
     "obliging": "answerer",
-    "refusal": "openai_server",
+    "refusal": "scripted_service",
 }
 
 
