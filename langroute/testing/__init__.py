@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langroute.testing.answerer import obliging
+    from langroute.testing.anthropic_server import AnthropicServer
     from langroute.testing.clock import FakeClock
     from langroute.testing.door import Door, DoorCall, DoorReport
     from langroute.testing.door_contract import acheck_door, check_door
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from langroute.testing.scripted_service import refusal
 
 __all__ = [
+    "AnthropicServer",
     "Door",
     "DoorCall",
     "DoorReport",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AnthropicServer": "anthropic_server",
     "Door": "door",
     "DoorCall": "door",
     "DoorReport": "door",
