@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from langroute.testing.openai_server import ScriptedServer
     from langroute.testing.policy_contract import check_policy
     from langroute.testing.reply import Reply
+    from langroute.testing.responses_server import ResponsesServer
     from langroute.testing.scripted import ScriptedCall, ScriptedModel, ScriptExhausted
     from langroute.testing.scripted_service import refusal
 
@@ -27,6 +28,7 @@ __all__ = [
     "DoorReport",
     "FakeClock",
     "Reply",
+    "ResponsesServer",
     "ScriptExhausted",
     "ScriptedCall",
     "ScriptedModel",
@@ -47,6 +49,7 @@ _HOMES = {
     "DoorReport": "door",
     "FakeClock": "clock",
     "Reply": "reply",
+    "ResponsesServer": "responses_server",
     "ScriptExhausted": "scripted",
     "ScriptedCall": "scripted",
     "ScriptedModel": "scripted",
