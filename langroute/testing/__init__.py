@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from langroute.testing.door import Door, DoorCall, DoorReport
     from langroute.testing.door_contract import acheck_door, check_door
     from langroute.testing.estimator_contract import check_estimator
+    from langroute.testing.google_server import GoogleServer
     from langroute.testing.ledger_contract import check_ledger
     from langroute.testing.openai_server import ScriptedServer
     from langroute.testing.policy_contract import check_policy
@@ -27,6 +28,7 @@ __all__ = [
     "DoorCall",
     "DoorReport",
     "FakeClock",
+    "GoogleServer",
     "Reply",
     "ResponsesServer",
     "ScriptExhausted",
@@ -48,6 +50,7 @@ _HOMES = {
     "DoorCall": "door",
     "DoorReport": "door",
     "FakeClock": "clock",
+    "GoogleServer": "google_server",
     "Reply": "reply",
     "ResponsesServer": "responses_server",
     "ScriptExhausted": "scripted",
