@@ -6,6 +6,7 @@ reference. Fields of messages and parts that are unknown are let through: it is 
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ _MEDIA = frozenset({"image_url", "input_audio", "file", "audio"})
 _LONGEST_CALL_ID = 40
 # Reasoning models take no other value of these than the usual one.
 _FIXED: dict[str, float] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0, "n": 1}
+# Their functions are called by the responses API only, unless they are told not to reason.
+_NO_FUNCTIONS = re.compile(r"gpt-(5\.6|6)")
 _NOT_REASONING = ("stop", "logprobs", "top_logprobs", "logit_bias")
 
 
@@ -62,7 +65,7 @@ def _check_settings(body: Json, reasons: bool) -> None:
     """What reasoning models do not take, and what only they do.
 
     Reported for `max_tokens` in github.com/fish2018/YPrompt/issues/26 and for `temperature` in
-    github.com/decolua/9router/issues/560.
+    github.com/decolua/9router/issues/560; the rest was tried against the API in September 2026 and told in public.
     """
     if not reasons:
         if body.get("reasoning_effort") is not None:
@@ -77,6 +80,12 @@ def _check_settings(body: Json, reasons: bool) -> None:
         )
     if body.get("reasoning_effort") == "none":
         return
+    if _NO_FUNCTIONS.match(body["model"]) and body.get("tools"):
+        raise ApiError(
+            f"Function tools with reasoning_effort are not supported for {body['model']} in /v1/chat/completions. To "
+            "use function tools, use /v1/responses or set reasoning_effort to 'none'.",
+            param="reasoning_effort",
+        )
     for name, usual in _FIXED.items():
         if body.get(name) not in (None, usual):
             raise ApiError(
@@ -102,6 +111,7 @@ def _check_message(message: Json, where: str) -> None:
 
 
 def _check_part(part: Any, here: str, where: str, role: Any) -> None:
+    """Parts of known kinds; images from users only (github.com/openai/openai-node/issues/1030)."""
     kind = part.get("type") if isinstance(part, dict) else None
     if kind not in _PARTS:
         supported = ", ".join(f"'{name}'" for name in _PARTS[:-1])
@@ -123,7 +133,11 @@ def _check_part(part: Any, here: str, where: str, role: Any) -> None:
 
 
 def _check_calls(calls: Any, where: str) -> None:
-    """Tool calls as they are sent back (their ids: github.com/camel-ai/camel/issues/2215)."""
+    """Tool calls as they are sent back.
+
+    Reported for their ids in github.com/camel-ai/camel/issues/2215, for none of them in
+    home-assistant/core/pull/118577.
+    """
     if not isinstance(calls, list):
         raise wrong_type(where, "an array of objects", calls)
     if not calls:
@@ -147,6 +161,7 @@ def _check_calls(calls: Any, where: str) -> None:
 
 
 def _check_tools(body: Json) -> None:
+    """Tools, and what needs them (github.com/openai/swarm/issues/30)."""
     tools = body.get("tools")
     if tools == []:
         raise _empty("tools")

@@ -83,6 +83,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"model": "gpt-5-mini", "temperature": 0.2},
         "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) value is",
     ),
+    "newest with tools": (
+        {"model": "gpt-6-luna", "tools": [FN]},
+        "use /v1/responses or set reasoning_effort to 'none'",
+    ),
     "stopped reasoning": ({"model": "gpt-5-mini", "stop": ["x"]}, "'stop' is not supported with this model"),
     "told reasoning": ({"model": "gpt-5-mini", "logprobs": True}, "'logprobs' is not supported with this model"),
 }
@@ -97,5 +101,6 @@ TAKEN: dict[str, dict[str, Any]] = {
     "history without tools": {"messages": [USER, call(), result()]},
     "closed schema": schema(additionalProperties=False),
     "reasoning": {"model": "gpt-5-mini", "max_completion_tokens": 9, "temperature": 1, "reasoning_effort": "low"},
+    "newest with tools": {"model": "gpt-6-luna", "tools": [FN], "reasoning_effort": "none", "temperature": 0.7},
     "told not to reason": {"model": "gpt-5-mini", "temperature": 0.2, "reasoning_effort": "none"},
 }

@@ -16,7 +16,8 @@ from .posting import post
 def listening() -> Iterator[ScriptedServer]:
     """One server for all bare requests; it answers everything that it takes."""
     price = Price(input_per_million=1, output_per_million=1)
-    with ScriptedServer(lambda _: "ok", prices={"scripted-small": price, "gpt-5-mini": price}) as server:
+    prices = dict.fromkeys(("scripted-small", "gpt-5-mini", "gpt-6-luna"), price)
+    with ScriptedServer(lambda _: "ok", prices=prices) as server:
         yield server
 
 
