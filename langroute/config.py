@@ -27,6 +27,7 @@ class RouterConfig(BaseModel):
         budget: what each episode may use; unlimited when left out.
         store: where books and journal live: ``memory://`` or ``sqlite:///file.db``.
         policy: ``prior``, ``always-small``, ``always-large`` or ``always:ARM``.
+        cache_aware: expect a call to cost what the prompt caches will leave of it; when false, the full price.
         thrift: success probability one is willing to give up to use the cheapest arm instead of the dearest, per step.
         kinds: kind of a node by its name, where the classification should be overruled.
         pins: arm by node name; it makes every call of the node, unless the call or the node itself says otherwise.
@@ -50,6 +51,7 @@ class RouterConfig(BaseModel):
     budget: Budget = Field(default_factory=Budget)
     store: str = "memory://"
     policy: str = "prior"
+    cache_aware: bool = True
     thrift: float = Field(default=0.12, ge=0, le=1)
     kinds: dict[str, Kind] = Field(default_factory=dict)
     pins: dict[str, str] = Field(default_factory=dict)

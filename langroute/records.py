@@ -11,7 +11,7 @@ from typing import Literal
 from langroute.books import Resource
 from langroute.money import NANO_PER_DOLLAR, Price
 from langroute.quick import quick
-from langroute.situation import KINDS, Arm, BudgetView, Features, Kind, Pressure, Rejection, Step
+from langroute.situation import KINDS, Arm, BudgetView, CacheView, Features, Kind, Pressure, Rejection, Step
 
 __all__ = [
     "KINDS",
@@ -20,6 +20,7 @@ __all__ = [
     "Alternative",
     "Arm",
     "BudgetView",
+    "CacheView",
     "EpisodeEnd",
     "Estimate",
     "Features",

@@ -213,6 +213,7 @@ class LangChainCaller:
             defects.append("invalid_structure")
         reply = meter.reply(value, tuple(defects))
         self._reader.learn_outcome(act.record.step.episode, reply.confidence)
+        self._reader.learn_cache(self._request, act.record.step, act.arm, reply.usage, at=act.record.at)
         if meter.message is not None:
             self._reader.learn_answer(meter.message, model=act.arm.model, asked_with=len(self._request.messages))
         return reply

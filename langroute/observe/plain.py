@@ -42,6 +42,7 @@ def decision_event(record: Record) -> Event:
         "budget": _budget(step),
         "pressure": _pressure(step),
         "features": _features(step),
+        "caches": _caches(step) if step.caches else (),
         "needs_media": step.needs_media,
         "loops": step.loops,
         "alone": step.alone,
@@ -190,6 +191,20 @@ def _features(step: Step) -> Event:
         "domain": features.domain,
         "entry": features.entry,
     }
+
+
+def _caches(step: Step) -> tuple[Event, ...]:
+    return tuple(
+        [
+            {
+                "arm": seen.arm,
+                "read_tokens": seen.read_tokens,
+                "write_tokens": seen.write_tokens,
+                "saved_usd": seen.saved_nano / NANO_PER_DOLLAR,
+            }
+            for seen in step.caches
+        ]
+    )
 
 
 def _usage(outcome: Outcome) -> Event | None:
