@@ -15,8 +15,9 @@ class BudgetGovernor:
     """The price of a dollar from the pool's own prices and the state of the budget; the mask from what still fits.
 
     The price of a dollar (lambda) is scale-free: ``thrift`` is the success probability one is willing to give up to use
-    the cheapest arm instead of the dearest for this step, so ``lambda = thrift / (C_dearest - C_cheapest)``, both at
-    full price, whatever is in a prompt cache: so a warm cache counts for an arm, and not against a dollar. Once less
+    the cheapest arm instead of the dearest for this step, so ``lambda = thrift / (C_dearest - C_cheapest)``. Where
+    prompt caches are warm that difference is the smaller of the one they leave and the one without them: what a cache
+    saves is not spent on a dearer arm, and what leaving it costs weighs against going. Once less
     than half of a limited budget is left, lambda rises in inverse proportion to what is left; where a number of
     calls is planned, it rises by how far the share spent is ahead of the share of calls made. At most fourfold. These
     scales are langroute's own rule, not taken from a paper.
@@ -43,8 +44,9 @@ class BudgetGovernor:
     def rule(self, step: Step, arms: Sequence[Arm], estimates: Sequence[Estimate]) -> Ruling:
         """The price of a dollar now, one permit per arm in the order of ``arms``, and what else is to be done."""
         costs = [estimate.cost_nano for estimate in estimates]
-        full = _full_costs(step, arms, estimates) if step.caches else costs
-        spread = max(full, default=0) - min(full, default=0)
+        spread = _spread(costs)
+        if step.caches:
+            spread = min(spread, _spread(_full_costs(step, arms, estimates)))
         squeeze, why = _squeeze(step, self.actions.planned_calls) if self.actions.downgrade else (1.0, "")
         permits = tuple([self._permit(step, arm) for arm in arms])
         calm = self._price(spread, 1.0)
@@ -86,11 +88,12 @@ class BudgetGovernor:
         return ""
 
 
-def _full_costs(step: Step, arms: Sequence[Arm], estimates: Sequence[Estimate]) -> list[int]:
-    """What the arms would cost without any cache.
+def _spread(costs: Sequence[int]) -> int:
+    return max(costs, default=0) - min(costs, default=0)
 
-    What a dollar is worth must not hang on who has a warm cache: it would rise as the difference it judges shrinks.
-    """
+
+def _full_costs(step: Step, arms: Sequence[Arm], estimates: Sequence[Estimate]) -> list[int]:
+    """What the arms would cost without any cache."""
     return [
         arm.price.cost(input_tokens=step.input_tokens, output_tokens=estimate.output_tokens)
         for arm, estimate in zip(arms, estimates, strict=True)
