@@ -254,7 +254,7 @@ def _price(name: str, about: Traits, own: OwnPrices) -> Price:
         raise PriceUnknown(f"no price for {shown}: {exc} {way_out}", field=f"models.{name}") from exc
     if price is None:
         raise PriceUnknown(f"no price is known for {shown}. {way_out}", field=f"models.{name}")
-    return price
+    return price.asked(about.service_tier)
 
 
 def _typical_cost(price: Price) -> int:

@@ -194,6 +194,7 @@ class RoutingOutcomeEvent(_AttemptEvent):
     accepted: bool = Field(description="whether the answer was passed on")
     error: str = Field(description="class name of the error that ended the call; empty without one")
     served_by: str = Field(description="model that the provider says answered; empty when it does not say")
+    service_tier: str = Field(description="tier that the provider says it was served in; empty when it does not say")
 
 
 class RoutingActionEvent(_Event):

@@ -74,6 +74,7 @@ def outcome_event(record: Record) -> Event:
         "accepted": outcome.accepted,
         "error": outcome.error,
         "served_by": outcome.served_by,
+        "service_tier": outcome.service_tier,
     }
 
 
