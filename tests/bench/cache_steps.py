@@ -1,9 +1,9 @@
 """How well the input price of real calls is foretold, with and without the prompt cache in mind.
 
 Reads ``miniswe_steps/steps.parquet`` under ``$LANGROUTE_DATA``, or under ``../shared/data`` beside the repository;
-needs pyarrow. Each episode is written as messages, call by call, and priced by what langroute itself expects of the cache
-before the call: from the reports of the calls before it and the rule of the provider. The number of input tokens is
-taken as known, as a tokenizer gives it; what the call then reported of its cache is not looked at.
+needs pyarrow. Each episode is written as messages, call by call, and priced by what langroute itself expects of the
+cache before the call: from the reports of the calls before it and the rule of the provider. The number of input tokens
+is taken as known, as a tokenizer gives it; what the call then reported of its cache is not looked at.
 
 The rule of the provider was measured on these very rows. So the block is also chosen for each repository from all
 others, and the error under those blocks is told beside.

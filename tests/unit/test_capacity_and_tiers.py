@@ -16,6 +16,7 @@ from langroute import RoutedChatModel
 from langroute.acts import Call, Reply
 from langroute.bookings import failed, outcome_of
 from langroute.books import Amount, HoldRequest
+from langroute.deliberation import record_of
 from langroute.errors import ConfigError
 from langroute.faults import classify_fault
 from langroute.integrations.meter import service_tier
@@ -230,8 +231,6 @@ def test_a_failed_call_with_usage_is_booked_at_the_dearest_tier() -> None:
     arm = Arm(name="a", model="m", provider="openai", price=TIERED)
     router = StepRouter(Pool((arm,)))
     decided = router.deliberate(a_step())
-    from langroute.deliberation import record_of  # noqa: PLC0415
-
     record = record_of(decided, record_id="r", at=0.0)
     call = Call(arm=arm, output_limit=10, gated=False, record=record, usage=USAGE)
     request = HoldRequest(id="r", scopes=("e",), amount=Amount(nano_usd=10**9), purpose="general", arm="a", at=0.0)
