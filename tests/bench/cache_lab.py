@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from langroute.caching import CacheRule
 from langroute.lab.catalog import DOLLARS_AT_100K, MODEL_NAMES, PRICE_EXPONENT, SHAPES
 from langroute.lab.counting import count_tokens
 from langroute.lab.demo import CONFIG, demo_tasks, run_policy
 from langroute.lab.intervals import paired_bootstrap
-from langroute.lab.pool import lab_models
-from langroute.lab.prompt_cache import BLOCK_TOKENS, LIFETIME_S
+from langroute.lab.pool import LAB_CACHE, lab_models
 from langroute.lab.service import LabService
 from langroute.lab.world import Task
 from langroute.money import Price
@@ -29,7 +27,6 @@ from langroute.router import StepRouter
 LADDERS = {"narrow": 0.3, "own": PRICE_EXPONENT}
 READ_RATES = (0.1, 0.25, 0.5, 1.0)
 HEADLINE = ("narrow", 0.1)
-RULE = CacheRule(mode="automatic", min_tokens=BLOCK_TOKENS, block_tokens=BLOCK_TOKENS, lifetime_s=LIFETIME_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +62,7 @@ def run(tasks: Sequence[Task], *, ladder: str, read_rate: float, aware: bool) ->
         models,
         prices=prices(ladder, read_rate),
         token_counters=dict.fromkeys(models, count_tokens),
-        cache_rules=dict.fromkeys(models, RULE),
+        cache_rules=dict.fromkeys(models, LAB_CACHE),
     )
     with StepRouter(pool, config=CONFIG.model_copy(update={"cache_aware": aware})) as router:
         result = run_policy("routed", tasks, router, run_id="bench", workers=1)
