@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from langroute.actions import Actions
     from langroute.books import Remaining
     from langroute.budget import Budget
+    from langroute.caching import CacheRule
     from langroute.config import RouterConfig
     from langroute.entry import EntryRule, When
     from langroute.episodes import Episode, current_episode
@@ -42,6 +43,7 @@ _HOMES = {
     "Arm": "records",
     "Budget": "budget",
     "BudgetExceeded": "errors",
+    "CacheRule": "caching",
     "Classification": "steps.classify",
     "ConfigError": "errors",
     "EntryRule": "entry",
@@ -79,6 +81,7 @@ __all__ = [
     "Arm",
     "Budget",
     "BudgetExceeded",
+    "CacheRule",
     "Classification",
     "ConfigError",
     "EntryRule",

@@ -27,6 +27,7 @@ class Reply:
         confidence: geometric mean of the output tokens' probabilities; None without logprobs.
         defects: what is malformed about the answer.
         served_by: model that the provider says answered.
+        service_tier: tier that the provider says it was served in.
     """
 
     value: Any = None
@@ -34,6 +35,7 @@ class Reply:
     confidence: float | None = None
     defects: tuple[str, ...] = ()
     served_by: str = ""
+    service_tier: str = ""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -37,7 +37,7 @@ def hold_request(record: Record, episode: Episode, books: Sequence[Balance], *, 
 def outcome_of(arm: Arm, reply: Reply, request: HoldRequest, latency_ms: float) -> Outcome:
     """What came back from a call that ended; where its usage is not known, it cost what was held."""
     usage = _credible(reply.usage)
-    cost = request.amount.nano_usd if usage is None else usage.cost_nano(arm.price)
+    cost = request.amount.nano_usd if usage is None else usage.cost_nano(arm.price, tier=reply.service_tier)
     return Outcome(
         arm=arm.name,
         usage=usage,
@@ -47,6 +47,7 @@ def outcome_of(arm: Arm, reply: Reply, request: HoldRequest, latency_ms: float) 
         confidence=reply.confidence,
         defects=reply.defects,
         served_by=reply.served_by,
+        service_tier=reply.service_tier,
     )
 
 
@@ -83,7 +84,7 @@ def failed(record: Record, request: HoldRequest, call: Call, fault: Fault, laten
     """Book a call that ended in an error: what it reported, the whole hold if it may have been billed, or nothing."""
     usage = _credible(call.usage)
     worst = usage is None and fault.billed
-    cost = usage.cost_nano(call.arm.price) if usage else request.amount.nano_usd if worst else 0
+    cost = usage.cost_nano(call.arm.price, tier="") if usage else request.amount.nano_usd if worst else 0
     outcome = Outcome(
         arm=call.arm.name,
         usage=usage,

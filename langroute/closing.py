@@ -30,6 +30,7 @@ def closing_step(step: Step) -> Step:
         budget=replace(step.budget, available_nano=left_for_closing(step)),
         input_bound=step.input_bound + CLOSING_TOKENS,
         arm_bounds=tuple((arm, bound + CLOSING_TOKENS) for arm, bound in step.arm_bounds),
+        caches=(),  # tools stand at the head of a prompt: without them nothing of it is in a cache
     )
 
 

@@ -29,6 +29,7 @@ class RouterConfig(BaseModel):
         store: where books and journal live: ``memory://``, ``sqlite:///file.db`` or ``postgresql://user@host/database``.
         journal: where records go instead, a URL of the same kinds; the store when left out.
         policy: ``prior``, ``always-small``, ``always-large`` or ``always:ARM``.
+        cache_aware: expect a call to cost what the prompt caches will leave of it; when false, the full price.
         thrift: success probability one is willing to give up to use the cheapest arm instead of the dearest, per step.
         kinds: kind of a node by its name, where the classification should be overruled.
         pins: arm by node name; it makes every call of the node, unless the call or the node itself says otherwise.
@@ -57,6 +58,7 @@ class RouterConfig(BaseModel):
     store: str = Field(default="memory://", repr=False)  # a URL may hold a password
     journal: str | None = Field(default=None, repr=False)
     policy: str = "prior"
+    cache_aware: bool = True
     thrift: float = Field(default=0.12, ge=0, le=1)
     kinds: dict[str, Kind] = Field(default_factory=dict)
     pins: dict[str, str] = Field(default_factory=dict)

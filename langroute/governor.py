@@ -15,7 +15,9 @@ class BudgetGovernor:
     """The price of a dollar from the pool's own prices and the state of the budget; the mask from what still fits.
 
     The price of a dollar (lambda) is scale-free: ``thrift`` is the success probability one is willing to give up to use
-    the cheapest arm instead of the dearest for this step, so ``lambda = thrift / (C_dearest - C_cheapest)``. Once less
+    the cheapest arm instead of the dearest for this step, so ``lambda = thrift / (C_dearest - C_cheapest)``. Where
+    prompt caches are warm that difference is the smaller of the one they leave and the one without them: what a cache
+    saves is not spent on a dearer arm, and what leaving it costs weighs against going. Once less
     than half of a limited budget is left, lambda rises in inverse proportion to what is left; where a number of
     calls is planned, it rises by how far the share spent is ahead of the share of calls made. At most fourfold. These
     scales are langroute's own rule, not taken from a paper.
@@ -42,7 +44,9 @@ class BudgetGovernor:
     def rule(self, step: Step, arms: Sequence[Arm], estimates: Sequence[Estimate]) -> Ruling:
         """The price of a dollar now, one permit per arm in the order of ``arms``, and what else is to be done."""
         costs = [estimate.cost_nano for estimate in estimates]
-        spread = max(costs, default=0) - min(costs, default=0)
+        spread = _spread(costs)
+        if step.caches:
+            spread = min(spread, _spread(_full_costs(step, arms, estimates)))
         squeeze, why = _squeeze(step, self.actions.planned_calls) if self.actions.downgrade else (1.0, "")
         actions = self.actions
         granted = permits(
@@ -81,6 +85,18 @@ class BudgetGovernor:
         if share is not None and left and step.call_index and cheapest > share * left:
             return f"even by the cheapest arm the call is expected to cost {cheapest / left:.0%} of what is left"
         return ""
+
+
+def _spread(costs: Sequence[int]) -> int:
+    return max(costs, default=0) - min(costs, default=0)
+
+
+def _full_costs(step: Step, arms: Sequence[Arm], estimates: Sequence[Estimate]) -> list[int]:
+    """What the arms would cost without any cache."""
+    return [
+        arm.price.cost(input_tokens=step.input_tokens, output_tokens=estimate.output_tokens)
+        for arm, estimate in zip(arms, estimates, strict=True)
+    ]
 
 
 def _squeeze(step: Step, planned_calls: int | None) -> tuple[float, str]:

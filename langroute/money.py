@@ -6,9 +6,11 @@ settled call never exceeds its hold: costs round **up** to the next nano-dollar,
 round **down**.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperation
+from fractions import Fraction
+from math import ceil
 
 from langroute.errors import ConfigError
 
@@ -23,6 +25,9 @@ _UNITS = tuple([10 ** (9 - places) for places in range(10)])
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 Dollars = float | int | str | Decimal
+
+STANDARD_TIERS = ("default", "standard")
+"""What providers call the service tier whose prices are the listed ones."""
 
 
 def _decimal(value: Dollars, *, field: str) -> Decimal:
@@ -96,6 +101,13 @@ def format_dollars(nano: int) -> str:
     return f"{'-' if nano < 0 else ''}${text[:-places]}.{fraction}"
 
 
+def _positive(value: Dollars, *, field: str) -> Fraction:
+    number = Fraction(_decimal(value, field=field))
+    if not number:
+        raise ConfigError(f"must be more than 0, got {value!r}", field=field)
+    return number
+
+
 def _rate(per_million: Dollars | None, *, field: str) -> int | None:
     if per_million is None:
         return None
@@ -135,6 +147,8 @@ class Price:
         cache_write_per_million: dollars per million input tokens written to the cache; as input when left out.
         above: price lists that hold for the whole call once its input exceeds a number of tokens, as
             ``((threshold, Price(...)), ...)`` in rising order.
+        tiers: by name of a service tier that the provider may serve a call in, its price list, or a number that all
+            rates are multiplied by. A hold covers the dearest of them; what is booked is the one that was served.
 
     Raises:
         ConfigError: a rate is negative or no number.
@@ -145,6 +159,7 @@ class Price:
 
     rates: Rates
     above: tuple[tuple[int, "Price"], ...] = ()
+    tiers: tuple[tuple[str, "Price"], ...] = ()
 
     def __init__(
         self,
@@ -154,6 +169,7 @@ class Price:
         cached_input_per_million: Dollars | None = None,
         cache_write_per_million: Dollars | None = None,
         above: Iterable[tuple[int, "Price"]] = (),
+        tiers: "Mapping[str, Price | Dollars] | None" = None,
     ) -> None:
         rate_in = _rate(input_per_million, field="input_per_million")
         rate_out = _rate(output_per_million, field="output_per_million")
@@ -169,13 +185,115 @@ class Price:
         )
         object.__setattr__(self, "rates", rates)
         object.__setattr__(self, "above", tuple(sorted(above, key=lambda step: step[0])))
+        object.__setattr__(self, "tiers", ())
+        if tiers:
+            object.__setattr__(self, "tiers", self.with_tiers(tiers).tiers)
 
     @classmethod
-    def from_rates(cls, rates: Rates, above: "Iterable[tuple[int, Price]]" = ()) -> "Price":
+    def from_rates(
+        cls,
+        rates: Rates,
+        above: "Iterable[tuple[int, Price]]" = (),
+        tiers: "Iterable[tuple[str, Price]]" = (),
+    ) -> "Price":
         """The price list of given rates, exact to the pico-dollar."""
         price = cls(input_per_million=0, output_per_million=0, above=above)
         object.__setattr__(price, "rates", rates)
+        object.__setattr__(price, "tiers", tuple(tiers))
         return price
+
+    @classmethod
+    def by_capacity(
+        cls,
+        *,
+        dollars_per_hour: Dollars,
+        output_tokens_per_s: Dollars,
+        input_tokens_per_s: Dollars,
+        cached_input_tokens_per_s: Dollars | None = None,
+        concurrency: int = 1,
+        utilization: Dollars = 1,
+    ) -> "Price":
+        """The price list of a model that is paid for by the hour: each token costs the time that it takes.
+
+        Args:
+            dollars_per_hour: what the machine costs.
+            output_tokens_per_s: how fast it writes in one call, with ``concurrency`` calls at once.
+            input_tokens_per_s: how fast it reads in one call, with as many at once.
+            cached_input_tokens_per_s: how fast it passes over what its prefix cache holds; as input when left out.
+            concurrency: calls it serves at once.
+            utilization: share of the hours paid for in which it serves, in (0, 1]; what it idles is paid by what it
+                serves.
+
+        Raises:
+            ConfigError: a number is not positive, or the utilization above 1.
+
+        >>> gpu = Price.by_capacity(dollars_per_hour=3.6, output_tokens_per_s=50, input_tokens_per_s=1000)
+        >>> gpu.cost(input_tokens=1000, output_tokens=100)  # three seconds, at a tenth of a cent each
+        3000000
+        """
+        pico_per_s = Fraction(_decimal(dollars_per_hour, field="dollars_per_hour")) * 10**12 / 3600
+        if type(concurrency) is not int or concurrency < 1:
+            raise ConfigError(f"must be a whole number of calls, at least 1, not {concurrency!r}", field="concurrency")
+        share = _positive(utilization, field="utilization")
+        if share > 1:
+            raise ConfigError(f"must be at most 1, got {utilization!r}", field="utilization")
+
+        def rate(speed: Dollars, field: str) -> int:
+            return ceil(pico_per_s / (_positive(speed, field=field) * concurrency * share))
+
+        came_in = rate(input_tokens_per_s, "input_tokens_per_s")
+        cached = cached_input_tokens_per_s
+        return cls.from_rates(
+            Rates(
+                input=came_in,
+                output=rate(output_tokens_per_s, "output_tokens_per_s"),
+                cache_read=came_in if cached is None else rate(cached, "cached_input_tokens_per_s"),
+                cache_write=came_in,
+            )
+        )
+
+    def with_tiers(self, tiers: "Mapping[str, Price | Dollars]") -> "Price":
+        """The same price list with service tiers; see the class.
+
+        Raises:
+            ConfigError: a multiplier is no positive number, or a tier has tiers of its own.
+        """
+        lists = []
+        for name, given in tiers.items():
+            price = given if isinstance(given, Price) else self._times(_positive(given, field=f"tiers.{name}"))
+            if price.tiers:
+                raise ConfigError("a tier cannot have tiers of its own", field=f"tiers.{name}")
+            lists.append((name, price))
+        return Price.from_rates(self.rates, self.above, lists)
+
+    def asked(self, tier: str) -> "Price":
+        """The price list of a model that asks for a tier: that tier's, with all others that may be served instead."""
+        lists = dict(self.tiers)
+        if tier not in lists:
+            return self
+        plain = Price.from_rates(self.rates, self.above)
+        others = {**dict.fromkeys(STANDARD_TIERS, plain), **lists}
+        return Price.from_rates(lists[tier].rates, lists[tier].above, others.items())
+
+    def served(self, tier: str) -> "tuple[Price, ...]":
+        """The price list of the tier that a call was served in; all that may hold where that tier is not known."""
+        lists = dict(self.tiers)
+        if tier in lists:
+            return (lists[tier],)
+        plain = self if not lists else Price.from_rates(self.rates, self.above)
+        return (plain,) if tier in STANDARD_TIERS or not lists else (plain, *lists.values())
+
+    def _times(self, factor: Fraction) -> "Price":
+        rates = self.rates
+        return Price.from_rates(
+            Rates(
+                input=ceil(rates.input * factor),
+                output=ceil(rates.output * factor),
+                cache_read=ceil(rates.cache_read * factor),
+                cache_write=ceil(rates.cache_write * factor),
+            ),
+            [(threshold, price._times(factor)) for threshold, price in self.above],
+        )
 
     def rates_for(self, input_tokens: int) -> Rates:
         """The rates that hold for a call with this many input tokens."""
@@ -207,7 +325,7 @@ class Price:
 
     def worst_cost(self, *, input_tokens: int, output_tokens: int) -> int:
         """Nano-dollars of the dearest call within these bounds, whatever the cache does and whichever tier applies."""
-        if self.above:
+        if self.above or self.tiers:
             dearest_in, dearest_out = self._dearest(input_tokens)
         else:  # every step asks this of every arm, and most prices have one rate
             rates = self.rates
@@ -232,4 +350,7 @@ class Price:
             if input_tokens > threshold:
                 dearest_in = max(dearest_in, price.rates.dearest_input)
                 dearest_out = max(dearest_out, price.rates.output)
+        for _, tier in self.tiers:
+            most_in, most_out = tier._dearest(input_tokens)
+            dearest_in, dearest_out = max(dearest_in, most_in), max(dearest_out, most_out)
         return dearest_in, dearest_out

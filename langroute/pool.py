@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from langroute.caching import CacheRule, cache_rule
 from langroute.errors import ConfigError, PriceUnknown
 from langroute.money import Price
 from langroute.pool_models import prepared_model
@@ -35,6 +36,7 @@ class ModelPool:
         token_counters: arm name -> a function of (messages, tool schemas) that gives the input tokens the arm will be
             billed, or more: its own tokenizer. Without one, holds rest on a byte bound, several times too high. The
             budget's promise rests on a counter never giving less than what is billed.
+        cache_rules: arm name -> how its prompt cache behaves, where the provider's own rule does not hold.
 
     Raises:
         ConfigError: an entry is wrong; the message names it and says what to do.
@@ -55,10 +57,12 @@ class ModelPool:
         price_book: PriceBook | None = None,
         min_output_tokens: Mapping[str, int] | None = None,
         token_counters: Mapping[str, TokenCounter] | None = None,
+        cache_rules: Mapping[str, CacheRule] | None = None,
     ) -> None:
         entries = _entries(models)
         floors = _floors(min_output_tokens or {}, entries)
         self._counters = _counters(token_counters or {}, entries)
+        rules = _cache_rules(cache_rules or {}, entries)
         own = OwnPrices(prices or {}, beside=price_book if price_book is not None else GenaiPriceBook())
         self._book = own
         self._models = {name: prepared_model(entry, field=f"models.{name}") for name, entry in entries.items()}
@@ -68,7 +72,14 @@ class ModelPool:
         self._order = tuple(sorted(priced, key=lambda name: _typical_cost(priced[name])))
         ranks = _ranks(self._order)
         self._arms = {
-            name: _arm(name, about, price=priced[name], rank=ranks[name], floor=floors.get(name, 1))
+            name: _arm(
+                name,
+                about,
+                price=priced[name],
+                rank=ranks[name],
+                floor=floors.get(name, 1),
+                caching=rules.get(name) or cache_rule(model=about.model, provider=about.provider),
+            )
             for name, about in found.items()
         }
 
@@ -212,6 +223,16 @@ def _counters(given: object, entries: Mapping[str, object]) -> dict[str, TokenCo
     return dict(given)
 
 
+def _cache_rules(given: object, entries: Mapping[str, object]) -> dict[str, CacheRule]:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"must map arm names to cache rules, not be {_shown(given)}", field="cache_rules")
+    for name, rule in given.items():
+        field = _field_of_arm("cache_rules", name, entries)
+        if not isinstance(rule, CacheRule):
+            raise ConfigError(f"must be a CacheRule, not {_shown(rule)}", field=field)
+    return dict(given)
+
+
 def _refuse_unused(own: OwnPrices, found: Mapping[str, Traits]) -> None:
     unused = own.unused([*found, *(about.model for about in found.values())])
     if unused:
@@ -233,7 +254,7 @@ def _price(name: str, about: Traits, own: OwnPrices) -> Price:
         raise PriceUnknown(f"no price for {shown}: {exc} {way_out}", field=f"models.{name}") from exc
     if price is None:
         raise PriceUnknown(f"no price is known for {shown}. {way_out}", field=f"models.{name}")
-    return price
+    return price.asked(about.service_tier)
 
 
 def _typical_cost(price: Price) -> int:
@@ -247,7 +268,7 @@ def _ranks(order: tuple[str, ...]) -> dict[str, float]:
     return {name: place / (len(order) - 1) for place, name in enumerate(order)}
 
 
-def _arm(name: str, about: Traits, *, price: Price, rank: float, floor: int) -> Arm:
+def _arm(name: str, about: Traits, *, price: Price, rank: float, floor: int, caching: CacheRule) -> Arm:
     return Arm(
         name=name,
         model=about.model,
@@ -260,6 +281,7 @@ def _arm(name: str, about: Traits, *, price: Price, rank: float, floor: int) -> 
         max_output_tokens=about.max_output_tokens,
         rank=rank,
         modalities=about.modalities,
+        caching=caching,
     )
 
 

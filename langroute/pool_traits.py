@@ -67,6 +67,7 @@ class Traits:
         min_output_tokens: output limits below this are rejected by the provider.
         special_terms: a setting that is billed at other rates than the list's, as ``name=value``; empty without one.
         modalities: kinds of media it takes beside text, sorted; None when the profile says nothing of any.
+        service_tier: tier it asks for; empty when it asks for none.
     """
 
     provider: str
@@ -78,6 +79,7 @@ class Traits:
     min_output_tokens: int
     special_terms: str
     modalities: tuple[str, ...] | None = None
+    service_tier: str = ""
 
 
 def traits(model: "BaseChatModel") -> Traits:
@@ -96,6 +98,7 @@ def traits(model: "BaseChatModel") -> Traits:
         min_output_tokens=_floor(model),
         special_terms=_special_terms(model),
         modalities=_modalities(profile),
+        service_tier=tier if isinstance(tier := getattr(model, "service_tier", None), str) else "",
     )
 
 

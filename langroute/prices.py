@@ -146,13 +146,34 @@ class OwnPrices:
         return tuple(name for name in self._own if name not in names)
 
 
+_TOKEN_FIELDS = (
+    "input_per_million",
+    "output_per_million",
+    "cached_input_per_million",
+    "cache_write_per_million",
+    "above",
+    "tiers",
+)
+_HOUR_FIELDS = (
+    "dollars_per_hour",
+    "output_tokens_per_s",
+    "input_tokens_per_s",
+    "cached_input_tokens_per_s",
+    "concurrency",
+    "utilization",
+    "tiers",
+)
+
+
 def as_price(value: Price | Mapping[str, Any], *, field: str) -> Price:
     """A price from a ``Price`` or from plain data, as a configuration file holds it.
 
     Args:
         value: a ``Price``, or a mapping with ``input_per_million``, ``output_per_million`` and optionally
             ``cached_input_per_million``, ``cache_write_per_million`` and ``above``: pairs (or a mapping) of an input
-            token count and the price that holds for calls with more input than that.
+            token count and the price that holds for calls with more input than that. Or a mapping with
+            ``dollars_per_hour`` and the other arguments of ``Price.by_capacity``. Either may have ``tiers``: a mapping
+            of service tiers to multipliers or such mappings.
         field: where the value stands, for messages.
 
     Raises:
@@ -162,20 +183,32 @@ def as_price(value: Price | Mapping[str, Any], *, field: str) -> Price:
         return value
     if not isinstance(value, Mapping):
         raise ConfigError(f"must be a Price or a mapping of its fields, not {value!r}", field=field)
-    required, optional = ("input_per_million", "output_per_million"), ("cached_input_per_million",)
-    known = (*required, *optional, "cache_write_per_million", "above")
+    by_hour = "dollars_per_hour" in value
+    known, required = (_HOUR_FIELDS, _HOUR_FIELDS[:3]) if by_hour else (_TOKEN_FIELDS, _TOKEN_FIELDS[:2])
     for name in value:
         if name not in known:
             raise ConfigError(f"unknown field; a price has {', '.join(known)}", field=f"{field}.{name}")
     for name in required:
         if value.get(name) is None:
-            raise ConfigError("is missing; dollars per million tokens are needed", field=f"{field}.{name}")
-    rates = {name: amount for name, amount in value.items() if name != "above"}
+            unit = "a number is" if by_hour else "dollars per million tokens are"
+            raise ConfigError(f"is missing; {unit} needed", field=f"{field}.{name}")
+    rates = {name: amount for name, amount in value.items() if name not in ("above", "tiers")}
     above = _tiers(value.get("above") or (), field=f"{field}.above")
+    lists = _service_tiers(value.get("tiers"), field=f"{field}.tiers")
     try:
-        return Price(**rates, above=above)
+        price = Price.by_capacity(**rates) if by_hour else Price(**rates, above=above)
+        return price.with_tiers(lists) if lists else price
     except ConfigError as exc:
         raise ConfigError(str(exc).removeprefix(f"{exc.field}: "), field=f"{field}.{exc.field}") from exc
+
+
+def _service_tiers(value: Any, *, field: str) -> dict[str, Any]:
+    if not isinstance(value or {}, Mapping):
+        raise ConfigError("must map names of service tiers to multipliers or prices", field=field)
+    return {
+        str(name): as_price(given, field=f"{field}.{name}") if isinstance(given, Mapping) else given
+        for name, given in (value or {}).items()
+    }
 
 
 def _tiers(value: Any, *, field: str) -> tuple[tuple[int, Price], ...]:

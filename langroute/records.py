@@ -11,7 +11,7 @@ from typing import Literal
 from langroute.books import Resource
 from langroute.money import NANO_PER_DOLLAR, Price
 from langroute.quick import quick
-from langroute.situation import KINDS, Arm, BudgetView, Features, Kind, Pressure, Rejection, Step
+from langroute.situation import KINDS, Arm, BudgetView, CacheView, Features, Kind, Pressure, Rejection, Step
 
 __all__ = [
     "KINDS",
@@ -20,6 +20,7 @@ __all__ = [
     "Alternative",
     "Arm",
     "BudgetView",
+    "CacheView",
     "EpisodeEnd",
     "Estimate",
     "Features",
@@ -203,13 +204,18 @@ class Usage:
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
 
-    def cost_nano(self, price: Price) -> int:
-        """Nano-dollars of this usage under a price list."""
-        return price.cost(
-            input_tokens=self.input_tokens,
-            output_tokens=self.output_tokens,
-            cache_read_tokens=self.cache_read_tokens,
-            cache_write_tokens=self.cache_write_tokens,
+    def cost_nano(self, price: Price, *, tier: str = "default") -> int:
+        """Nano-dollars of this usage under a price list; the dearest of its tiers where the served one is not known."""
+        return max(
+            [
+                one.cost(
+                    input_tokens=self.input_tokens,
+                    output_tokens=self.output_tokens,
+                    cache_read_tokens=self.cache_read_tokens,
+                    cache_write_tokens=self.cache_write_tokens,
+                )
+                for one in (price.served(tier) if price.tiers else (price,))
+            ]
         )
 
 
@@ -234,6 +240,7 @@ class Outcome:
         accepted: whether the answer was passed on.
         error: class name of the error that ended the call; empty without one.
         served_by: model name that the provider says answered; empty when it does not say.
+        service_tier: tier that the provider says it was served in; empty when it does not say.
     """
 
     arm: str
@@ -246,6 +253,7 @@ class Outcome:
     accepted: bool = True
     error: str = ""
     served_by: str = ""
+    service_tier: str = ""
 
     @property
     def cost_known(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from langroute.books import Purpose
+from langroute.caching import CacheRule
 from langroute.money import Price
 from langroute.quick import quick
 
@@ -31,6 +32,7 @@ class Arm:
         max_output_tokens: the most it can write, or the user's own limit on it; None when unknown.
         rank: 0.0 for the cheapest arm of the pool, 1.0 for the dearest, by the price of a typical call.
         modalities: kinds of media it takes beside text (``image``, ``audio``, ``video``, ``file``); None when unknown.
+        caching: how its prompt cache behaves.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Arm:
     max_output_tokens: int | None = None
     rank: float = 0.0
     modalities: tuple[str, ...] | None = None
+    caching: CacheRule = field(default_factory=CacheRule)
 
 
 @quick
@@ -130,6 +133,24 @@ class Rejection:
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheView:
+    """What an arm's prompt cache is expected to do in a step; see ``steps.warmth``.
+
+    Attributes:
+        arm: its name.
+        read_tokens: input tokens expected to be read from its cache.
+        write_tokens: input tokens expected to be written to it, where that is billed.
+        saved_nano: nano-dollars by which the input is cheaper than at the full rate; negative where writes outweigh.
+    """
+
+    arm: str
+    read_tokens: int = 0
+    write_tokens: int = 0
+    saved_nano: int = 0
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetView:
     """What a step knows of its budget when it is decided.
 
@@ -199,6 +220,7 @@ class Step:
         loops: the call is one round of an agent's loop, which ends with an answer without a tool call.
         alone: the call stands outside any graph and episode, so it opens an episode of its own.
         closing: this is to be the last call of its episode: without tools, told to answer now.
+        caches: what the arms' prompt caches are expected to do; an arm that is not here has full price.
     """
 
     episode: str
@@ -223,11 +245,24 @@ class Step:
     loops: bool = False
     alone: bool = False
     closing: bool = False
+    caches: tuple[CacheView, ...] = ()
 
     @property
     def is_retry(self) -> bool:
         """Whether this call repeats an attempt of the same step, made by the graph or by langroute."""
         return self.attempt > 0 or self.pressure.retries > 0
+
+    def cost_of(self, arm: Arm, output_tokens: int) -> int:
+        """Nano-dollars this step is expected to cost by an arm, its prompt cache included."""
+        for seen in self.caches:
+            if seen.arm == arm.name:
+                return arm.price.cost(
+                    input_tokens=self.input_tokens,
+                    output_tokens=output_tokens,
+                    cache_read_tokens=seen.read_tokens,
+                    cache_write_tokens=seen.write_tokens,
+                )
+        return arm.price.cost(input_tokens=self.input_tokens, output_tokens=output_tokens)
 
     def bound_for(self, arm: Arm) -> int:
         """The most input tokens this arm can be billed for this step."""

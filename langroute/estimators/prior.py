@@ -55,7 +55,7 @@ class PriorEstimator:
     presentation least. Trouble is evidence against the arm that got into it: each signal of pressure lowers what is
     expected of an arm, the cheapest fully and the dearest by a tenth; so does a window more than half full, and coming
     back to a node does not. The numbers are beliefs, not measurements; a fitted estimator replaces them. Costs are the
-    price of the expected input and of ``output_tokens`` of the kind.
+    price of the expected input, as the arm's prompt cache leaves it, and of ``output_tokens`` of the kind.
 
     Args:
         priors: beliefs by kind; kinds left out keep the defaults.
@@ -78,7 +78,7 @@ class PriorEstimator:
                 Estimate(
                     arm=arm.name,
                     success=success,
-                    cost_nano=arm.price.cost(input_tokens=step.input_tokens, output_tokens=expected),
+                    cost_nano=step.cost_of(arm, expected),
                     output_tokens=expected,
                 )
                 for arm, success in zip(arms, self._successes(step.kind, lost, arms), strict=True)

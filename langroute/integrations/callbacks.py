@@ -69,7 +69,7 @@ class RoutingCallbackHandler(BaseCallbackHandler):
         if not isinstance(router.pool, ModelPool):
             raise ConfigError(f"must be a ModelPool, not {type(router.pool).__name__}", field="pool")
         self._router = router
-        self._reader = StepReader(router.config, router.pool)
+        self._reader = StepReader(router.config, router.pool, clock=router.clock)
         self._prices = ModelPrices(router.pool.arms, OwnPrices(prices or {}, beside=router.pool.price_book))
         self._episodes = MeteredEpisodes(router.config.budget)
         self._open: OrderedDict[UUID, _OpenCall] = OrderedDict()
@@ -241,8 +241,9 @@ class RoutingCallbackHandler(BaseCallbackHandler):
     def _learn(self, opened: "_OpenCall", outcome: Outcome) -> None:
         message = opened.meter.message
         if message is not None and outcome.arm:
-            model = self._router.arm(outcome.arm).model
-            self._reader.learn_answer(message, model=model, asked_with=len(opened.call.messages))
+            arm, record = self._router.arm(outcome.arm), opened.record
+            self._reader.learn_answer(message, model=arm.model, asked_with=len(opened.call.messages))
+            self._reader.learn_cache(opened.call, record.step, arm, outcome.usage, at=record.at)
 
     def _add_up(self, record: Record, outcome: Outcome, would: Amount) -> None:
         usage = outcome.usage

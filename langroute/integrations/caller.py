@@ -247,6 +247,7 @@ class LangChainCaller:
     def _learned(self, act: Call, message: AIMessage | None, reply: Reply) -> Reply:
         """A reply, after the reader of this door was told of it."""
         self._reader.learn_outcome(act.record.step.episode, reply.confidence)
+        self._reader.learn_cache(self._request, act.record.step, act.arm, reply.usage, at=act.record.at)
         if message is not None:
             self._reader.learn_answer(message, model=act.arm.model, asked_with=len(self._request.messages))
         return reply

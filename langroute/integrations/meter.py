@@ -79,6 +79,7 @@ def reply_of(message: AIMessage | None, value: Any, defects: tuple[str, ...]) ->
         confidence=confidence_of(message) if about.get("logprobs") else None,
         defects=defects,
         served_by=served_by(message),
+        service_tier=service_tier(message),
     )
 
 
@@ -124,6 +125,13 @@ def _usage_in_body(message: AIMessage) -> Usage | None:
 def served_by(message: AIMessage) -> str:
     """The model that the provider says answered; empty when it does not say."""
     return str(message.response_metadata.get("model_name") or "")
+
+
+def service_tier(message: AIMessage) -> str:
+    """The service tier that the provider says a call was served in; empty when it does not say."""
+    told = message.response_metadata
+    usage = told.get("usage")  # Anthropic says it there
+    return str(told.get("service_tier") or (usage.get("service_tier") if isinstance(usage, Mapping) else "") or "")
 
 
 def confidence_of(message: AIMessage) -> float | None:

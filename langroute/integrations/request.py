@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
 
 from langroute.books import Purpose
+from langroute.clock import SystemClock
 from langroute.config import RouterConfig
 from langroute.entry import EntryRule
 from langroute.episodes import RunPlace
@@ -20,9 +21,11 @@ from langroute.integrations.options import refuse_hidden_costs, take_output_limi
 from langroute.integrations.place import NodePlace, node_place
 from langroute.integrations.signals import Signals
 from langroute.pool import ModelPool
-from langroute.records import BudgetView, Kind, Step
+from langroute.protocols import Clock
+from langroute.records import Arm, BudgetView, CacheView, Kind, Step, Usage
 from langroute.steps import ConversationReader, Reading, bound_input_tokens, expected_input_tokens
 from langroute.steps.calls import classify_call, system_prompt
+from langroute.steps.warmth import PromptCaches, has_cache_marks
 
 TOOLS = "tools"
 STRUCTURE = "langroute_structure"
@@ -139,9 +142,10 @@ class StepReader:
     Args:
         config: the router's settings.
         pool: the arms, and the tokenizers that are known of them.
+        clock: tells how old what is in a prompt cache is; the machine's when left out.
     """
 
-    def __init__(self, config: RouterConfig, pool: ModelPool) -> None:
+    def __init__(self, config: RouterConfig, pool: ModelPool, *, clock: Clock | None = None) -> None:
         self._config = config
         self._pool = pool
         self._entrance = Entrance(config)
@@ -151,6 +155,8 @@ class StepReader:
         self._signals = Signals(pool)
         self._counters = [(arm.name, arm.model, pool.token_counter(arm.name)) for arm in pool.arms]
         self._counts = any(counter is not None for _, _, counter in self._counters)
+        self._caches = PromptCaches(pool.arms if config.cache_aware else ())
+        self._clock = clock or SystemClock()
 
     def learn_answer(self, message: AIMessage, *, model: str, asked_with: int) -> None:
         """Remember that ``model`` gave this answer to a call on ``asked_with`` messages: then its report of them holds.
@@ -165,6 +171,18 @@ class StepReader:
     def learn_outcome(self, episode: str, confidence: float | None) -> None:
         """Remember how sure the latest answer of an episode was; None when it did not tell."""
         self._signals.learn_outcome(episode, confidence)
+
+    def learn_cache(self, call: ModelCall, step: Step, arm: Arm, usage: Usage | None, *, at: float) -> None:
+        """Remember what an arm was sent for a step at a moment, and what it reported: its prompt cache holds it now."""
+        if self._caches and not step.closing:  # a closing call is sent without its tools, so nothing after shares it
+            self._caches.learn(
+                call.messages,
+                arm=arm.name,
+                usage=usage,
+                prompt_bytes=step.features.prompt_bytes,
+                tools_bytes=call.schema_bytes,
+                at=at,
+            )
 
     def place(self, call: ModelCall) -> RunPlace:
         """Where a call stands, to find its episode, and what is set aside for one that it opens."""
@@ -208,6 +226,16 @@ class StepReader:
             ),
             needs_media=reading.media_kinds,
             alone=alone,
+            caches=self._expected_caches(call, expected) if self._caches else (),
+        )
+
+    def _expected_caches(self, call: ModelCall, expected: int) -> tuple[CacheView, ...]:
+        return self._caches.expect(
+            call.messages,
+            tools_bytes=call.schema_bytes,
+            input_tokens=expected,
+            marked=has_cache_marks(call.messages, {**call.options, **call.tool_options}),
+            at=self._clock.now(),
         )
 
     def _tool_category(self, call: ModelCall) -> str:

@@ -20,7 +20,7 @@ from langroute.lab.agent import MAX_TOKENS, STEP_KINDS
 from langroute.lab.counting import count_tokens
 from langroute.lab.demo_result import DemoResult, PolicyResult, TaskRun
 from langroute.lab.graph import build_graph
-from langroute.lab.pool import lab_models, lab_prices
+from langroute.lab.pool import LAB_CACHE, lab_models, lab_prices
 from langroute.lab.serving import metered_nano, served
 from langroute.lab.world import Task, grade, sample_task
 from langroute.money import Price
@@ -38,7 +38,7 @@ Progress = Callable[[str, int], None]
 
 
 def lab_pool(base_url: str | None = None) -> ModelPool:
-    """The lab's three models as a pool, with their prices and their exact tokenizer.
+    """The lab's three models as a pool, with their prices, their exact tokenizer and how their prompt cache behaves.
 
     Args:
         base_url: a running lab server's; None for models in this process.
@@ -49,6 +49,7 @@ def lab_pool(base_url: str | None = None) -> ModelPool:
         models,
         prices={name: prices[f"lab-{name}"] for name in models},
         token_counters=dict.fromkeys(models, count_tokens),
+        cache_rules=dict.fromkeys(models, LAB_CACHE),
     )
 
 

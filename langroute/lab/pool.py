@@ -2,13 +2,17 @@
 
 from typing import TYPE_CHECKING
 
+from langroute.caching import CacheRule
 from langroute.lab.catalog import MODEL_NAMES, SHAPES, rates_of
+from langroute.lab.prompt_cache import BLOCK_TOKENS, LIFETIME_S
 from langroute.lab.service import LabService
 from langroute.money import Price
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+LAB_CACHE = CacheRule(mode="automatic", min_tokens=BLOCK_TOKENS, block_tokens=BLOCK_TOKENS, lifetime_s=LIFETIME_S)
+"""How the lab's prompt cache behaves, as `langroute.lab.prompt_cache` keeps it."""
 API_KEY = "lab"
 """The key that lab clients send; the server asks for none unless it is told to."""
 

@@ -88,6 +88,17 @@ class FeaturesPart(_Part):
     entry: str = Field(description="name of the entry rule that the call matched; empty without one")
 
 
+class CachePart(_Part):
+    """What an arm's prompt cache is expected to do; an arm without one of these was expected at full price."""
+
+    arm: str = Field(description="name of the arm")
+    read_tokens: int = Field(description="input tokens expected to be read from its cache")
+    write_tokens: int = Field(description="input tokens expected to be written to it, where that is billed")
+    saved_usd: float = Field(
+        description="by which the input is cheaper than at the full rate, dollars; may be negative"
+    )
+
+
 class MeasurePart(_Part):
     """Something done about the step beside choosing its arm."""
 
@@ -132,6 +143,7 @@ class OutcomePart(_Part):
     accepted: bool = Field(description="whether the answer was passed on")
     error: str = Field(description="class name of the error that ended the call; empty without one")
     served_by: str = Field(description="model that the provider says answered; empty when it does not say")
+    service_tier: str = Field(description="tier that the provider says it was served in; empty when it does not say")
 
 
 class _Event(_Part):
@@ -174,6 +186,7 @@ class RoutingStepEvent(_Event):
     budget: BudgetPart = Field(description="what was left")
     pressure: PressurePart = Field(description="how much trouble the episode is in")
     features: FeaturesPart = Field(description="what else was known of the step")
+    caches: tuple[CachePart, ...] = Field(description="what prompt caches are expected to do, by arm")
     needs_media: tuple[str, ...] = Field(description="kinds of media that the arm has to take")
     loops: bool = Field(description="the call is one round of an agent's loop")
     alone: bool = Field(description="the call stands outside any graph and opened an episode of its own")

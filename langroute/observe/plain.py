@@ -23,6 +23,7 @@ def step_event(record: Record) -> Event:
     told["budget"] = _budget(step)
     told["pressure"] = _pressure(step)
     told["features"] = _features(step)
+    told["caches"] = _caches(step) if step.caches else ()
     told["needs_media"] = step.needs_media
     told["loops"] = step.loops
     told["alone"] = step.alone
@@ -110,6 +111,7 @@ def _outcome(outcome: Outcome) -> Event:
         "accepted": outcome.accepted,
         "error": outcome.error,
         "served_by": outcome.served_by,
+        "service_tier": outcome.service_tier,
     }
 
 
@@ -182,6 +184,20 @@ def _features(step: Step) -> Event:
         "domain": features.domain,
         "entry": features.entry,
     }
+
+
+def _caches(step: Step) -> tuple[Event, ...]:
+    return tuple(
+        [
+            {
+                "arm": seen.arm,
+                "read_tokens": seen.read_tokens,
+                "write_tokens": seen.write_tokens,
+                "saved_usd": seen.saved_nano / NANO_PER_DOLLAR,
+            }
+            for seen in step.caches
+        ]
+    )
 
 
 def _usage(outcome: Outcome) -> Event | None:

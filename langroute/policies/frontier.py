@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from langroute.money import NANO_PER_DOLLAR, float_dollars, format_dollars
+from langroute.policies.warmth import warmth_told
 from langroute.records import Alternative, Estimate, Permit, RoutingDecision, Ruling, Step
 
 
@@ -148,6 +149,8 @@ def _rationale(step: Step, ruling: Ruling, scored: Sequence[Scored], best: Score
         f"{chosen.arm} makes this {step.kind} call{place}{trouble}: expected success {chosen.success:.2f} "
         f"for {format_dollars(chosen.cost_nano)}"
     )
+    if step.caches:
+        head += warmth_told(step, chosen.arm)
     rival = _best([entry for entry in scored if entry is not best and not entry[2].why_not])
     if rival is None:
         barred = [f"{estimate.arm}: {permit.why_not}" for _, estimate, permit in scored if not permit.allowed]

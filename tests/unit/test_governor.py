@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from langroute.books import Amount, Balance, Limits, Purpose
 from langroute.deliberation import view_of
 from langroute.errors import ConfigError
-from langroute.estimators.prior import PriorEstimator
+from langroute.estimators.prior import KindPrior, PriorEstimator
 from langroute.governor import BudgetGovernor, scarcity
 from langroute.money import Price
 from langroute.permits import permit, permits
 from langroute.policies.frontier import FrontierPolicy
-from langroute.records import KINDS, Arm, BudgetView, Estimate, Pressure, Rejection, Step
+from langroute.records import KINDS, Arm, BudgetView, CacheView, Estimate, Kind, Pressure, Rejection, Step
 from langroute.testing.situations import situations
 
 PURPOSES: tuple[Purpose, ...] = ("general", "final_synthesis", "verification", "human_handoff")
@@ -242,3 +242,52 @@ def test_a_glance_permits_what_a_close_look_permits() -> None:
             assert told == tuple(close)
             glanced += sum(seen.allowed and seen.output_limit == drawn.step.output_cap for seen in told)
     assert glanced > 1_000
+
+
+@given(
+    shares=st.tuples(st.integers(0, 100), st.integers(0, 100), st.integers(0, 100)),
+    ratio=st.sampled_from((1.0, 1.3, 5.0, 40.0)),
+)
+def test_a_warm_cache_never_makes_a_dollar_cheaper(shares: tuple[int, int, int], ratio: float) -> None:
+    """Whatever is in the caches, lambda is at least what it is without them: a discount is no reason to spend more."""
+    arms = [_discounted(arm) for arm in ladder("small", "medium", "large", ratio=ratio)]
+    plain = a_step(input_tokens=10_000, input_bound=20_000)
+    views = tuple(
+        CacheView(arm=arm.name, read_tokens=100 * share) for arm, share in zip(arms, shares, strict=True) if share
+    )
+    warm = replace(plain, caches=views)
+    lambdas = [BudgetGovernor().rule(one, arms, PriorEstimator().estimate(one, arms)) for one in (plain, warm)]
+    assert lambdas[1].price_of_dollar >= lambdas[0].price_of_dollar or lambdas[1].price_of_dollar == 0
+    assert lambdas[1].permits == lambdas[0].permits
+
+
+@given(share=st.integers(0, 100), ratio=st.sampled_from((1.01, 1.3, 5.0, 40.0)), kind=st.sampled_from(KINDS))
+def test_of_two_arms_the_warm_one_is_only_kept_if_it_is_cheaper(share: int, ratio: float, kind: Kind) -> None:
+    """With two arms a warm dear one takes a step from a cold cheap one only where it costs less than that."""
+    arms = [_discounted(arm) for arm in ladder("small", "large", ratio=ratio)]
+    plain = a_step(kind=kind, input_tokens=10_000, input_bound=20_000)
+    warm = replace(plain, caches=(CacheView(arm="large", read_tokens=100 * share),))
+    chosen = []
+    for step in (plain, warm):
+        estimates = PriorEstimator().estimate(step, arms)
+        chosen.append(FrontierPolicy().choose(step, estimates, BudgetGovernor().rule(step, arms, estimates)))
+    costs = {seen.arm: seen.cost_nano for seen in chosen[1].alternatives}
+    assert chosen[1].arm == chosen[0].arm or costs["large"] <= costs["small"]
+
+
+def test_leaving_a_warm_arm_has_to_be_worth_it() -> None:
+    """A better arm that would take the step from a cold rival does not take it from a warm one."""
+    arms = [_discounted(arm) for arm in ladder("small", "large", ratio=2.0)]
+    estimator = PriorEstimator({"execution": KindPrior(weakest=0.80, strongest=0.95, output_tokens=100)})
+    plain = a_step(input_tokens=10_000, input_bound=20_000)
+    warm = replace(plain, caches=(CacheView(arm="small", read_tokens=9_900),))
+    chosen = []
+    for step in (plain, warm):
+        estimates = estimator.estimate(step, arms)
+        chosen.append(FrontierPolicy().choose(step, estimates, BudgetGovernor().rule(step, arms, estimates)).arm)
+    assert chosen == ["large", "small"]
+
+
+def _discounted(arm: Arm) -> Arm:
+    rates = arm.price.rates
+    return replace(arm, price=Price.from_rates(replace(rates, cache_read=rates.input // 10)))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from langroute.caching import CacheRule
 from langroute.errors import JournalUnavailable
 from langroute.journal.row import (
     ROW_VERSION,
@@ -32,6 +33,13 @@ _SCALARS: dict[Any, st.SearchStrategy[Any]] = {
 
 
 _rates = st.builds(Rates, **{field.name: st.integers(0, 2**40) for field in fields(Rates)})
+_SCALARS[CacheRule] = st.builds(
+    CacheRule,
+    mode=st.sampled_from(("automatic", "marked", "shown", "none")),
+    min_tokens=st.integers(1, 2**30),
+    block_tokens=st.integers(1, 2**30),
+    lifetime_s=st.floats(0, allow_nan=False),
+)
 _SCALARS[Price] = st.recursive(
     st.builds(Price.from_rates, _rates),
     lambda inner: st.builds(Price.from_rates, _rates, st.lists(st.tuples(st.integers(0, 2**30), inner), max_size=2)),
