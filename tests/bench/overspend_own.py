@@ -1,4 +1,4 @@
-"""langroute in the scenes of ``overspend.py``: a RoutedChatModel over one arm, an episode with the cap as its budget."""
+"""langroute in the scenes of ``overspend.py``: a RoutedChatModel over one arm; the cap is the budget of an episode."""
 
 import asyncio
 from typing import Any

@@ -1,8 +1,8 @@
 """breakerbox in the scenes of ``overspend.py``; runs in an environment with breakerbox and without langroute.
 
 As its documentation enforces a budget: a LangGraph app in ``guard(budget_usd=..., on_trip="kill")``, whose model has a
-``max_tokens`` of its own, with which it "stops strictly under budget". All at once is a fan-out with ``Send``; in a row is one
-node that asks again when an answer was lost.
+``max_tokens`` of its own, under which it promises to stay below its budget. All at once is a fan-out with ``Send``; in
+a row is one node that asks again when an answer was lost.
 """
 
 import operator

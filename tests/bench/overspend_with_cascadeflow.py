@@ -1,7 +1,7 @@
 """cascadeflow in the scenes of ``overspend.py``; runs in an environment with cascadeflow and without langroute.
 
-As its documentation enforces a budget: ``init(mode="enforce")``, which also instruments OpenAI's SDK, a run with a budget
-around all calls, and its LangChain callback with ``fail_open=False``, the strictest it has.
+As its documentation enforces a budget: ``init(mode="enforce")``, which also instruments OpenAI's SDK, a run with a
+budget around all calls, and its LangChain callback with ``fail_open=False``, the strictest it has.
 """
 
 import asyncio

@@ -2,8 +2,9 @@
 
 Its proxy serves on loopback, with the settings its documentation names, and the calls go through it:
 
-- ``session``: an agent with ``max_budget_per_session`` and ``require_trace_id_on_calls_by_agent``, every call with the same
-  ``x-litellm-trace-id``: LiteLLM's budget for what langroute calls an episode (docs.litellm.ai/docs/a2a_iteration_budgets).
+- ``session``: an agent with ``max_budget_per_session`` and ``require_trace_id_on_calls_by_agent``, every call with the
+  same ``x-litellm-trace-id``: LiteLLM's budget for what langroute calls an episode
+  (docs.litellm.ai/docs/a2a_iteration_budgets).
 - ``key``: a virtual key with ``max_budget``, which reserves an estimate before each call. The stricter one of the two.
 
 Agent and key come from ``custom_auth`` with ``custom_auth_run_common_checks``, so that no database is needed.
