@@ -13,7 +13,6 @@ Redis and PostgreSQL are measured where a server answers: give a server on which
 """
 
 import argparse
-import asyncio
 import json
 import sys
 import tempfile
@@ -47,12 +46,12 @@ _FEWER_PAIRS = 2_000
 _LOOP_CALLS = 1_280
 
 
-def spending(scene: Scene, runner: asyncio.Runner) -> Found:
+def spending(scene: Scene) -> Found:
     """langroute on both scenes, by store on the first, and as it comes: with a smaller limit where that still fits."""
     return {
-        "langroute": scene.watch(partial(own.at_once, runner)),
+        "langroute": scene.watch(own.at_once),
         "in_a_row": {"langroute": scene.watch(own.in_a_row)},
-        "also": {"langroute_shorter": scene.watch(partial(own.at_once, runner, whole=False))},
+        "also": {"langroute_shorter": scene.watch(partial(own.at_once, whole=False))},
     }
 
 
@@ -91,9 +90,7 @@ def blocks(open_one: Callable[[], Any], *, collect: bool) -> float:
     return round(max(found), 3)
 
 
-def stores(
-    scene: Scene, runner: asyncio.Runner, folder: Path, *, rounds: int, given: Mapping[str, str | None]
-) -> tuple[Found, Reasons]:
+def stores(scene: Scene, folder: Path, *, rounds: int, given: Mapping[str, str | None]) -> tuple[Found, Reasons]:
     """What each store does: the eight calls on its books, speed, and the event loop."""
     found: Found = {
         key: dict.fromkeys(NAMES) for key in ("by_store", "pairs_per_s", "p99", "loop_ms", "loop_ms_with_gc")
@@ -107,7 +104,7 @@ def stores(
         except StoreUnavailable as exc:
             reasons[name] = str(exc)
             continue
-        found["by_store"][name] = scene.watch(partial(own.at_once, runner, store=url()))
+        found["by_store"][name] = scene.watch(partial(own.at_once, store=url()))
         found["loop_ms"][name] = blocks(lambda url=url: opened(url()), collect=False)
         found["loop_ms_with_gc"][name] = blocks(lambda url=url: opened(url()), collect=True)
     return found, reasons
@@ -173,14 +170,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--postgres", metavar="URL", help="a PostgreSQL to measure")
     options = parser.parse_args(arguments)
     given = {"redis": options.redis, "postgres": options.postgres}
-    with Scene() as scene, asyncio.Runner() as runner, tempfile.TemporaryDirectory() as folder:
-        own_part = spending(scene, runner)
+    with Scene() as scene, tempfile.TemporaryDirectory() as folder:
+        own_part = spending(scene)
         if options.no_peers:
             left_out = dict.fromkeys(PEERS, "left out by --no-peers")
             peers: tuple[Found, Found, Reasons] = (dict.fromkeys(PEERS), dict.fromkeys(PEERS), left_out)
         else:
             peers = peers_spending(scene, options.peer_envs)
-        store_part = stores(scene, runner, Path(folder), rounds=options.rounds, given=given)
+        store_part = stores(scene, Path(folder), rounds=options.rounds, given=given)
     result = report(own_part, peers, store_part, compare(seed=options.seed))
     for key, reason in result["reasons"].items():
         print(f"{key} is null: {reason}", file=sys.stderr)

@@ -5,42 +5,43 @@ from typing import Any
 
 from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
+from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 from overspend_scene import CALLS, CAP_USD, MODEL, PATIENCE_S, PRICE, QUESTION, TOKENS
 
 from langroute import Budget, BudgetExceeded, ModelPool, RoutedChatModel, StepRouter
 
 
-def at_once(runner: asyncio.Runner, base_url: str, *, store: str = "memory://", whole: bool = True) -> None:
+def at_once(base_url: str, *, store: str = "memory://", whole: bool = True) -> None:
     """All calls in parallel, in one episode.
 
     Args:
-        runner: of the one event loop of the bench: langchain-openai keeps its connections from one router to the next.
         base_url: the server.
         store: where the books are.
         whole: a call is made with its whole output limit or not at all; else a smaller limit is taken where the whole
             one does not fit any more.
     """
-    router = _router(base_url, store=store, floor=TOKENS if whole else 1)
-    with router:
-        runner.run(_at_once(router))
+    asyncio.run(_at_once(base_url, store, floor=TOKENS if whole else 1))
 
 
 def in_a_row(base_url: str) -> None:
     """One call after the other, each given up by the client before its answer comes."""
-    router = _router(base_url, store="memory://", floor=TOKENS, timeout=PATIENCE_S)
-    with router, router.episode("overspend"):
-        for _ in range(CALLS):
-            try:
-                RoutedChatModel(router).invoke([HumanMessage(QUESTION)])
-            except Exception:  # noqa: S112 - given up, or refused: the server's meter tells which
-                continue
+    with DefaultHttpxClient() as client:
+        settings = {"timeout": PATIENCE_S, "http_client": client}
+        with _router(base_url, store="memory://", floor=TOKENS, **settings) as router, router.episode("overspend"):
+            for _ in range(CALLS):
+                try:
+                    RoutedChatModel(router).invoke([HumanMessage(QUESTION)])
+                except Exception:  # noqa: S112 - given up, or refused: the server's meter tells which
+                    continue
 
 
-async def _at_once(router: StepRouter) -> None:
-    llm = RoutedChatModel(router)
-    with router.episode("overspend"):
-        calls = [llm.ainvoke([HumanMessage(QUESTION)]) for _ in range(CALLS)]
-        answers = await asyncio.gather(*calls, return_exceptions=True)
+async def _at_once(base_url: str, store: str, *, floor: int) -> None:
+    async with DefaultAsyncHttpxClient() as client:  # else langchain-openai keeps one for the next event loop
+        router = _router(base_url, store=store, floor=floor, http_async_client=client)
+        llm = RoutedChatModel(router)
+        with router, router.episode("overspend"):
+            calls = [llm.ainvoke([HumanMessage(QUESTION)]) for _ in range(CALLS)]
+            answers = await asyncio.gather(*calls, return_exceptions=True)
     unexpected = [one for one in answers if isinstance(one, BaseException) and not isinstance(one, BudgetExceeded)]
     if unexpected:
         raise unexpected[0]

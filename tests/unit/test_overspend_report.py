@@ -89,10 +89,8 @@ def test_peers_are_pinned(bench: Any) -> None:
 
 def test_langroute_keeps_the_cap_in_both_scenes(bench: Any) -> None:
     """Of eight calls at once one is made; one whose answer was lost is paid at its worst, so no second one is made."""
-    import asyncio  # noqa: PLC0415
-
-    with bench.Scene() as scene, asyncio.Runner() as runner:
-        found = bench.spending(scene, runner)
+    with bench.Scene() as scene:
+        found = bench.spending(scene)
     assert found["langroute"] == found["in_a_row"]["langroute"] == ONE
     shorter = found["also"]["langroute_shorter"]
     assert shorter["admitted"] == 2
