@@ -16,6 +16,8 @@ from langroute.records import ActionTaken, EpisodeEnd
 __all__ = ["Episode", "EpisodeBook", "RunPlace", "current_episode", "episode_of", "inside", "scope_of"]
 
 _MOST_REMEMBERED = 10_000
+_MOST_OPENING = 64
+"""Turns that are opened at once, each of which waits for the store."""
 
 
 @quick
@@ -81,6 +83,7 @@ class EpisodeBook:
         self._handles: OrderedDict[str, Episode] = OrderedDict()
         self._runs: OrderedDict[int, tuple[object, str]] = OrderedDict()
         self._lock = threading.Lock()
+        self._opening = tuple([threading.Lock() for _ in range(_MOST_OPENING)])
 
     def episode(self, episode_id: str, *, budget: Budget | None = None, arm: str | None = None) -> Episode:
         """The handle of an episode by id; from now on with this arm, where one is given.
@@ -133,21 +136,32 @@ class EpisodeBook:
         return self.episode(self._of_run(place))
 
     def _of_run(self, place: RunPlace) -> str:
+        known = self._known(place.run)
+        if known is not None:
+            return known
+        # Siblings of a superstep come at once, and one of them answers for the run. Each opening a turn of its own, a
+        # resume would find one that nobody spent from, and the turn would have its budget twice.
+        with self._opening[id(place.run) // 16 % len(self._opening)]:
+            known = self._known(place.run)
+            if known is None:
+                known = self._turn(place) if place.thread else f"run-{self._new_id()}"
+                self._keep(place.run, known)
+            return known
+
+    def _known(self, run: object) -> str | None:
         with self._lock:
-            known = self._runs.get(id(place.run))
-            if known is not None and known[0] is place.run:
-                self._runs.move_to_end(id(place.run))
-                return known[1]
-        episode = self._turn(place) if place.thread else f"run-{self._new_id()}"
+            known = self._runs.get(id(run))
+            if known is None or known[0] is not run:
+                return None
+            self._runs.move_to_end(id(run))
+            return known[1]
+
+    def _keep(self, run: object, episode: str) -> None:
         with self._lock:
-            # A sibling of the same superstep may have come first: the first answer holds for the run.
-            kept, name = self._runs.setdefault(id(place.run), (place.run, episode))
-            if kept is not place.run:
-                self._runs[id(place.run)] = (place.run, episode)
-                name = episode
+            self._runs[id(run)] = (run, episode)
+            self._runs.move_to_end(id(run))
             while len(self._runs) > _MOST_REMEMBERED:
                 self._runs.popitem(last=False)
-        return name
 
     def _turn(self, place: RunPlace) -> str:
         """Id of the thread's turn: the latest one when it goes on, else a new one."""
