@@ -1,4 +1,4 @@
-"""The doors over a real client and a server that bills: a kit whose models are ChatOpenAI, and what its meter proves."""
+"""The doors over a real client and a server that bills: a kit of ChatOpenAI, and what the server's meter proves."""
 
 import asyncio
 import json
@@ -46,7 +46,10 @@ class Provider(ScriptedServer):
     def __init__(self) -> None:
         self.script: Script = play_request
         prices = {f"model-{name}": price for name, price in PRICES.items()}
-        super().__init__(lambda request: self.script(request), prices=prices)
+        super().__init__(self._say, prices=prices)
+
+    def _say(self, request: dict[str, Any]) -> Any:
+        return self.script(request)
 
     def renew(self) -> None:
         """Forget what it was told, served and billed."""

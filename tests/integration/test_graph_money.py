@@ -1,4 +1,4 @@
-"""What LangGraph does to calls, against a server's own meter: every scenario of the matrix, through every door that books.
+"""Every scenario of the matrix against a server's own meter, through every door that books.
 
 The server bills by arithmetic of its own; our records are asked only whether they agree with it.
 """
