@@ -18,7 +18,13 @@ CONCURRENCY = (1, 8, 64)
 AMOUNT = Amount(nano_usd=12_500_000, input_tokens=1_000, output_tokens=1_000)
 _PLENTY = Limits(nano_usd=2**60)
 
-Pair = Callable[[HoldRequest], None]
+clock: Callable[[], float] = time.perf_counter
+
+
+def use_cpu_clock() -> None:
+    """Count the processor's seconds in `pairs_per_s`, for a busy machine; what a server does is not among them."""
+    global clock  # noqa: PLW0603 - one clock for all stores of a run
+    clock = time.process_time
 
 
 def pairs_per_s(ledger: Ledger, *, threads: int, pairs: int, run: str) -> float:
@@ -87,10 +93,10 @@ def _started(
     for thread in threads:
         thread.start()
     gate.wait()
-    began, ended = time.perf_counter(), 0.0
+    began, ended = clock(), 0.0
     yield lambda: ended - began
     for thread in threads:
         thread.join()
-    ended = time.perf_counter()
+    ended = clock()
     if failures:
         raise failures[0]
