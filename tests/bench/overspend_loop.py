@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
@@ -38,23 +39,24 @@ def longest_block_ms(ledger: Ledger, *, tasks: int, calls: int, collect: bool) -
         collect: let the garbage collector run.
     """
     router = StepRouter(pool(), budget=Budget(total_dollars=1_000.0), ledger=ledger)
+    place = RunPlace(explicit=f"loop-{uuid4().hex}")
     with asyncio.Runner() as runner:
-        runner.run(_all(router, tasks, 2))  # opens the store, loads what is loaded at first use
+        runner.run(_all(router, place, tasks, 2))  # opens the store, loads what is loaded at first use
         gc.collect()
         with _collecting(collect), _watched() as longest:
-            runner.run(_all(router, tasks, calls))
+            runner.run(_all(router, place, tasks, calls))
     router.journal.close()
     return longest[0] * 1e3
 
 
-async def _all(router: StepRouter, tasks: int, calls: int) -> None:
-    await asyncio.gather(*[_some(router, calls) for _ in range(tasks)])
+async def _all(router: StepRouter, place: RunPlace, tasks: int, calls: int) -> None:
+    await asyncio.gather(*[_some(router, place, calls) for _ in range(tasks)])
 
 
-async def _some(router: StepRouter, calls: int) -> None:
+async def _some(router: StepRouter, place: RunPlace, calls: int) -> None:
     messages = [HumanMessage("What about number 0?")]
     call = model_call(prompt=messages, messages=messages, config=RunnableConfig(), options={})
-    reader, place = StepReader(router.config, router.pool), RunPlace(explicit="loop")  # type: ignore[arg-type]
+    reader = StepReader(router.config, router.pool)  # type: ignore[arg-type]
 
     def observe(episode: str, index: int, /, *, compress: bool = False) -> Step:
         return reader.read(call, episode=episode, call_index=index)
