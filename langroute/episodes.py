@@ -16,6 +16,8 @@ from langroute.scopes import ScopeRule
 __all__ = ["Episode", "EpisodeBook", "RunPlace", "current_episode", "episode_of", "inside", "scope_of"]
 
 _MOST_REMEMBERED = 10_000
+_MOST_OPENING = 64
+"""Turns that are opened at once, each of which waits for the store."""
 
 
 @quick_opaque
@@ -83,6 +85,7 @@ class EpisodeBook:
         self._handles: OrderedDict[str, Episode] = OrderedDict()
         self._runs: OrderedDict[int, tuple[object, Episode]] = OrderedDict()
         self._lock = threading.Lock()
+        self._opening = tuple([threading.Lock() for _ in range(_MOST_OPENING)])
 
     def episode(
         self,
@@ -163,22 +166,33 @@ class EpisodeBook:
         return self._of_run(place)
 
     def _of_run(self, place: RunPlace) -> Episode:
+        known = self._known(place.run)
+        if known is not None:
+            return known
+        # Siblings of a superstep come at once, and one of them answers for the run. Each opening a turn of its own, a
+        # resume would find one that nobody spent from, and the turn would have its budget twice.
+        with self._opening[id(place.run) // 16 % len(self._opening)]:
+            known = self._known(place.run)
+            if known is None:
+                name = self._turn(place) if place.thread else f"run-{self._new_id()}"
+                known = self.episode(name, fresh=not place.thread)
+                self._keep(place.run, known)
+            return known
+
+    def _known(self, run: object) -> Episode | None:
         with self._lock:
-            known = self._runs.get(id(place.run))
-            if known is not None and known[0] is place.run:
-                self._runs.move_to_end(id(place.run))
-                return known[1]
-        name = self._turn(place) if place.thread else f"run-{self._new_id()}"
-        episode = self.episode(name, fresh=not place.thread)
+            known = self._runs.get(id(run))
+            if known is None or known[0] is not run:
+                return None
+            self._runs.move_to_end(id(run))
+            return known[1]
+
+    def _keep(self, run: object, episode: Episode) -> None:
         with self._lock:
-            # A sibling of the same superstep may have come first: the first answer holds for the run.
-            kept, first = self._runs.setdefault(id(place.run), (place.run, episode))
-            if kept is not place.run:
-                self._runs[id(place.run)] = (place.run, episode)
-                first = episode
+            self._runs[id(run)] = (run, episode)
+            self._runs.move_to_end(id(run))
             while len(self._runs) > _MOST_REMEMBERED:
                 self._runs.popitem(last=False)
-        return first
 
     def _turn(self, place: RunPlace) -> str:
         """Id of the thread's turn: the latest one when it goes on, else a new one."""

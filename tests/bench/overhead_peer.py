@@ -20,8 +20,8 @@ def default_home() -> Path:
     return Path(cache) / "langroute-bench" / LITELLM.replace("==", "-")
 
 
-def environment(home: Path) -> Path:
-    """The Python of an environment with litellm; made at first use, which takes half a minute.
+def environment(home: Path, packages: tuple[str, ...] = (LITELLM,)) -> Path:
+    """The Python of an environment with a peer; made at first use, which takes half a minute.
 
     Raises:
         PeerUnavailable: it cannot be made.
@@ -30,15 +30,15 @@ def environment(home: Path) -> Path:
     ready = home / "ready"
     if ready.exists():
         return python
-    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", LITELLM]
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
     try:
         venv.create(home, with_pip=True, clear=True)
         done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_S, check=False)  # noqa: S603
     except (OSError, subprocess.SubprocessError) as exc:
-        raise PeerUnavailable(f"no environment for {LITELLM} could be made in {home}: {exc}") from exc
+        raise PeerUnavailable(f"no environment for {packages[0]} could be made in {home}: {exc}") from exc
     if done.returncode:
         last = done.stderr.strip().rpartition("\n")[2]
-        raise PeerUnavailable(f"{LITELLM} could not be installed in {home}: {last}")
+        raise PeerUnavailable(f"{packages[0]} could not be installed in {home}: {last}")
     ready.touch()
     return python
 

@@ -242,15 +242,23 @@ class Kit:
 
     def __init__(self, door: str, way: str, **options: Any) -> None:
         self.door, self.way = DOORS[door], way
-        self.models = {name: ScriptedModel(play, model_name=f"model-{name}") for name in PRICES}
+        self.models = self.made_models()
         pool = ModelPool(self.models, prices=PRICES)
-        self.router = StepRouter(pool, budget=Budget(total_dollars=1.0), **options)
+        self.router = StepRouter(pool, **{"budget": Budget(total_dollars=1.0), **options})
         self.model = self.door.model(self)
         self.witness, self.handler = Witness(), RoutingCallbackHandler(self.router)
         self.pieces: list[AIMessageChunk] = []
         self.around: list[Episode | None] = []
         self.is_metered = self.door.meters
         self.asynchronous = way.startswith("a")
+
+    def made_models(self) -> dict[str, Any]:
+        """The models of the pool, by arm."""
+        return {name: ScriptedModel(play, model_name=f"model-{name}") for name in PRICES}
+
+    def run_async(self, work: Any) -> Any:
+        """Run a coroutine to its end."""
+        return asyncio.run(work)
 
     # -- building --------------------------------------------------------------------------------------------------
 
@@ -333,7 +341,7 @@ class Kit:
     def run(self, program: Any, given: Any, config: Any = None) -> Any:
         """Run a whole program in the way of the cell; gives its last state."""
         if self.asynchronous:
-            return asyncio.run(self._arun(program, given, self.config(config)))
+            return self.run_async(self._arun(program, given, self.config(config)))
         if self.way == "messages":
             return self._read(list(program.stream(given, self.config(config), **_STREAMED)))
         return program.invoke(given, self.config(config))
@@ -346,14 +354,14 @@ class Kit:
     def run_batch(self, program: Any, inputs: list[Any]) -> list[Any]:
         """Run a program on several inputs at once."""
         if self.asynchronous:
-            return asyncio.run(program.abatch(inputs, self.config()))  # type: ignore[no-any-return]
+            return self.run_async(program.abatch(inputs, self.config()))  # type: ignore[no-any-return]
         return program.batch(inputs, self.config())  # type: ignore[no-any-return]
 
     def alone(self, work: Work, given: Any, *, episode: str) -> Any:
         """Run a node's function outside any graph, in an episode."""
         function = self.door.node(self, self.function(work))
         with nullcontext() if self.door.meters else self.router.episode(episode):
-            return asyncio.run(function(given)) if self.asynchronous else function(given)
+            return self.run_async(function(given)) if self.asynchronous else function(given)
 
     def _read(self, told: list[Any]) -> Any:
         self.pieces += [data[0] for _, mode, data in told if mode == "messages" and isinstance(data[0], AIMessageChunk)]

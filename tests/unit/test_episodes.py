@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import count
 from typing import Any
 
@@ -124,6 +124,35 @@ def test_two_threads_of_one_run_get_one_episode() -> None:
     with ThreadPoolExecutor(8) as pool:
         found = {future.result() for future in [pool.submit(ask) for _ in range(8)]}
     assert len(found) == 1
+
+
+def test_parallel_nodes_of_a_run_open_one_turn() -> None:
+    """However slow the store is, siblings open one turn between them, and that is the one a resume goes on with."""
+    book, run, slow, going = _Book(), object(), threading.Event(), threading.Event()
+    latest, opens, opened = book.ledger.latest, book.ledger.open, set()
+
+    def note(scope: str, *args: Any, **kwargs: Any) -> Any:
+        opened.add(scope)
+        return opens(scope, *args, **kwargs)
+
+    def wait_once(prefix: str) -> Any:
+        found = latest(prefix)
+        if not slow.is_set():
+            slow.set()
+            assert going.wait(10)
+        return found
+
+    book.ledger.latest, book.ledger.open = wait_once, note  # type: ignore[method-assign]
+    place = {"run": run, "thread": "t", "resumes": lambda opened_at: False}
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(book.opened, **place)
+        assert slow.wait(10)
+        second = pool.submit(book.opened, **place)
+        wait([second], timeout=0.2)  # it must not overtake the first; without a lock it does
+        going.set()
+        assert first.result(10) == second.result(10)
+    assert book.opened(run=object(), thread="t", resumed=True) == first.result()
+    assert opened == {f"episode:{first.result()}"}
 
 
 def test_a_nested_router_keeps_the_id_in_its_own_books() -> None:
