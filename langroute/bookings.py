@@ -29,7 +29,9 @@ def hold_request(record: Record, episode: Episode) -> HoldRequest:
     )
 
 
-def outcome_of(arm: Arm, reply: Reply, request: HoldRequest, latency_ms: float) -> Outcome:
+def outcome_of(
+    arm: Arm, reply: Reply, request: HoldRequest, latency_ms: float, *, swapped: tuple[str, ...] = ()
+) -> Outcome:
     """What came back from a call that ended; where its usage is not known, it cost what was held."""
     usage = _credible(reply.usage)
     cost = request.amount.nano_usd if usage is None else usage.cost_nano(arm.price)
@@ -42,6 +44,7 @@ def outcome_of(arm: Arm, reply: Reply, request: HoldRequest, latency_ms: float) 
         confidence=reply.confidence,
         defects=reply.defects,
         served_by=reply.served_by,
+        swapped=swapped,
     )
 
 
@@ -87,5 +90,6 @@ def failed(record: Record, request: HoldRequest, call: Call, fault: Fault, laten
         latency_ms=latency_ms,
         accepted=False,
         error=fault.name,
+        swapped=call.swapped,
     )
     return settled(record, request, outcome)

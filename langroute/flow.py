@@ -116,7 +116,7 @@ class _Learned:
             invalid_tool_calls=step.pressure.invalid_tool_calls + len(self.rejected) - unfit,
             schema_failures=step.pressure.schema_failures + unfit,
         )
-        out = (*self.rejected, *self.faulted, *self.refused)
+        out = (*step.rejected, *self.rejected, *self.faulted, *self.refused)
         return replace(step, attempt=self.attempt, pressure=pressure, rejected=out)
 
 
@@ -359,7 +359,7 @@ def _attempt(
             learned.faulted.clear()
             yield Pause(seconds=max(router.pause_before(learned.faults), fault.retry_after_s))
         return False, None
-    outcome = outcome_of(arm, reply, request, _ms(router, began))
+    outcome = outcome_of(arm, reply, request, _ms(router, began), swapped=call.swapped)
     try:
         defects = tuple(defect for rule in gates for defect in rule.defects(step, outcome))
     except BaseException as error:

@@ -235,6 +235,7 @@ class Outcome:
         accepted: whether the answer was passed on.
         error: class name of the error that ended the call; empty without one.
         served_by: model name that the provider says answered; empty when it does not say.
+        swapped: what was changed or left out of what was sent, so that it fits the arm; short reasons.
     """
 
     arm: str
@@ -247,6 +248,7 @@ class Outcome:
     accepted: bool = True
     error: str = ""
     served_by: str = ""
+    swapped: tuple[str, ...] = ()
 
     @property
     def cost_known(self) -> bool:

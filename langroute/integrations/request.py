@@ -19,6 +19,8 @@ from langroute.integrations.entrance import Entrance
 from langroute.integrations.options import refuse_hidden_costs, take_output_limit, text_bytes
 from langroute.integrations.place import NodePlace, node_place
 from langroute.integrations.signals import Signals
+from langroute.integrations.swap.fits import FittedMessages
+from langroute.integrations.swap.swap import Swap
 from langroute.pool import ModelPool
 from langroute.quick import quick
 from langroute.records import BudgetView, Kind, Step
@@ -96,6 +98,16 @@ class ModelCall:
             size += 2 * schema_bytes(self.structure.schema) + text_bytes(self.structure.options)
         return size
 
+    @cached_property
+    def fitted(self) -> dict[str, FittedMessages]:
+        """The messages as they are sent, by arm, as far as that has been worked out."""
+        return {}
+
+    @property
+    def may_declare_tools(self) -> bool:
+        """Whether tools may be declared for a history that needs some: nothing else brings tools along."""
+        return not self.tools and self.structure is None
+
     @property
     def needs_structure(self) -> bool:
         """Whether the answer must fit a schema or a format."""
@@ -146,6 +158,7 @@ class StepReader:
         self._reader = ConversationReader()
         self._answers: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._signals = Signals(pool)
+        self.swap = Swap(pool)
 
     def learn_answer(self, message: AIMessage, *, model: str, asked_with: int) -> None:
         """Remember that ``model`` gave this answer to a call on ``asked_with`` messages: then its report of them holds.
@@ -171,7 +184,8 @@ class StepReader:
         entry = self._entrance.rule(place, call.messages)
         kind, reason = self._kind(place, call, entry)
         reading = self._reader.read(call.messages)
-        bounds = self._arm_bounds(call, reading)
+        survey = self.swap.survey(call)
+        bounds = self._arm_bounds(call, reading, survey.growth)
         expected = min([expected_input_tokens(reading, tools_bytes=call.schema_bytes), *bounds.values()])
         return Step(
             episode=episode,
@@ -183,7 +197,7 @@ class StepReader:
             purpose=place.purpose or default_purpose(kind),
             pressure=self._signals.pressure(reading, call.config, episode=episode, place=place, expected=expected),
             input_tokens=expected,
-            input_bound=bound_input_tokens(reading, tools_bytes=call.schema_bytes),
+            input_bound=bound_input_tokens(reading, tools_bytes=call.schema_bytes) + survey.most_growth,
             arm_bounds=tuple(bounds.items()),
             output_cap=call.output_limit or self._config.output_cap(kind),
             needs_tools=bool(call.tools),
@@ -200,9 +214,10 @@ class StepReader:
             ),
             needs_media=reading.media_kinds,
             alone=alone,
+            rejected=survey.unfit,
         )
 
-    def _arm_bounds(self, call: ModelCall, reading: Reading) -> dict[str, int]:
+    def _arm_bounds(self, call: ModelCall, reading: Reading, growth: Mapping[str, int]) -> dict[str, int]:
         """Bounds that hold for single arms: by their own tokenizer, or by what they reported of the prefix."""
         counted: dict[int, int] = {}
         bounds: dict[str, int] = {}
@@ -213,9 +228,10 @@ class StepReader:
             if counter is not None:
                 if id(counter) not in counted:
                     counted[id(counter)] = counter(call.messages, call.tool_schemas)
-                bounds[arm.name] = counted[id(counter)]
+                bounds[arm.name] = counted[id(counter)] + growth.get(arm.name, 0)
             elif last is not None and reporter == arm.model:
-                bounds[arm.name] = bound_input_tokens(reading, tools_bytes=call.schema_bytes, reported_model=last.model)
+                bound = bound_input_tokens(reading, tools_bytes=call.schema_bytes, reported_model=last.model)
+                bounds[arm.name] = bound + growth.get(arm.name, 0)
         return bounds
 
     def _reporter(self, call: ModelCall) -> str | None:

@@ -73,6 +73,7 @@ def outcome_event(record: Record) -> Event:
         "accepted": outcome.accepted,
         "error": outcome.error,
         "served_by": outcome.served_by,
+        "swapped": outcome.swapped,
     }
 
 
