@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 from langroute.lab.refusals import ApiError
 
+OVERLOADED = 529
+"""Anthropic's status for a service that has too much to do."""
+
 _WORDS: dict[int, tuple[str, str, str | None]] = {
     429: ("Rate limit reached for requests. Please try again later.", "requests", "rate_limit_exceeded"),
     500: ("The server had an error while processing your request. Sorry about that!", "server_error", None),
     503: ("The engine is currently overloaded, please try again later.", "service_unavailable", None),
+    OVERLOADED: ("Overloaded", "overloaded_error", None),
 }
 INJECTABLE = tuple(_WORDS)
 """The statuses that can be planned."""

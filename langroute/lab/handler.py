@@ -3,23 +3,24 @@
 import json
 import logging
 import socket
+from collections.abc import Mapping
 from contextlib import closing
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, NoReturn, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from langroute.lab import wire
 from langroute.lab.exchange import Exchange
-from langroute.lab.faults import Cut, Gate, status_error
+from langroute.lab.faults import OVERLOADED, Cut, Gate, status_error
+from langroute.lab.formats import WireFormat
 from langroute.lab.refusals import ApiError, Json
-from langroute.lab.requests import read_request
 
 if TYPE_CHECKING:
     from langroute.lab.server import LabHttpServer, LabServer
 
 _MAX_BODY_BYTES = 8 * 1024 * 1024
-_ROUTES = {"/v1/chat/completions": "POST", "/v1/models": "GET", "/v1/lab/meter": "GET"}
+_ROUTES = {"/v1/models": "GET", "/v1/lab/meter": "GET"}
 _NOT_JSON = (
     "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library "
     "correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)"
@@ -40,7 +41,7 @@ class ChatHandler(BaseHTTPRequestHandler):
         self._serve()
 
     def do_POST(self) -> None:
-        """Chat completions."""
+        """Answers."""
         self._serve()
 
     # Served too, to be told that they are not allowed here.
@@ -57,6 +58,10 @@ class ChatHandler(BaseHTTPRequestHandler):
     def _lab(self) -> "LabServer":
         return self._http.lab
 
+    @property
+    def _format(self) -> WireFormat:
+        return self._lab.format
+
     def _serve(self) -> None:
         with self._http.requests:
             self._answer()
@@ -65,13 +70,13 @@ class ChatHandler(BaseHTTPRequestHandler):
         try:
             self._route(self._read_body())
         except ApiError as refusal:
-            self._send_json(refusal.status, refusal.body(), refusal.headers)
+            self._send_json(refusal.status, self._format.refused(refusal), refusal.headers)
         except (ConnectionError, TimeoutError):
             self.close_connection = True
         except Exception:
             _log.exception("a request to the lab's server failed")
             self.close_connection = True
-            self._send_json(500, status_error(500).body())
+            self._send_json(500, self._format.refused(status_error(500)))
 
     def _read_body(self) -> bytes:
         """The whole body, whatever becomes of the request: what is left unread would be taken for the next one."""
@@ -85,34 +90,25 @@ class ChatHandler(BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def _route(self, body: bytes) -> None:
-        path = urlsplit(self.path).path.rstrip("/")
+        address = urlsplit(self.path)
+        path = address.path.rstrip("/")
         name = path.removeprefix("/v1/models/")
-        method = "GET" if name != path else _ROUTES.get(path)
+        asks = self._format.takes(path)
+        method = "POST" if asks else "GET" if name != path else _ROUTES.get(path)
         if method is None:
             raise ApiError(f"Invalid URL ({self.command} {path})", status=404)
         if method != self.command:
             told = f"Not allowed to {self.command} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)"
             raise ApiError(told, status=405, headers={"allow": method})
-        self._check_key()
-        if path == "/v1/chat/completions":
-            self._chat(body)
+        if self._lab.api_key is not None:
+            headers = cast("Mapping[str, str]", self.headers)
+            self._format.check_key(headers, dict(parse_qsl(address.query)), self._lab.api_key)
+        if asks:
+            self._chat(path, body)
         elif path == "/v1/lab/meter":
             self._send_json(200, self._lab.meter.as_json())
         else:
             self._models(None if name == path else name)
-
-    def _check_key(self) -> None:
-        if self._lab.api_key is None:
-            return
-        scheme, _, key = self.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
-            raise ApiError(
-                "You didn't provide an API key. You need to provide your API key in an Authorization header using "
-                "Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
-                status=401,
-            )
-        if key.strip() != self._lab.api_key:
-            raise ApiError(f"Incorrect API key provided: {key.strip()[:3]}***.", status=401, code="invalid_api_key")
 
     def _models(self, name: str | None) -> None:
         listed: list[Json] = [
@@ -127,13 +123,13 @@ class ChatHandler(BaseHTTPRequestHandler):
             raise ApiError(f"The model '{name}' does not exist", status=404, param="model", code="model_not_found")
         self._send_json(200, found)
 
-    def _chat(self, body: bytes) -> None:
+    def _chat(self, path: str, body: bytes) -> None:
         data = _decode(body)
         self._lab.note_request(data)
         faults = self._lab.faults
         if planned := faults.next_error():
             raise planned
-        request = read_request(data)
+        request = self._format.read(path, data)
         exchange = self._lab.service.open(request)
         gate = faults.next_gate()
         if request.stream:
@@ -143,12 +139,12 @@ class ChatHandler(BaseHTTPRequestHandler):
             gate.pass_through()
         for _ in exchange.pieces():
             pass
-        self._send_json(200, wire.completion(exchange), {"x-request-id": f"req_{exchange.id}"})
+        self._send_json(200, self._format.whole(exchange), {self._format.id_header: f"req_{exchange.id}"})
 
     def _stream(self, exchange: Exchange, *, cut: Cut | None, gate: Gate | None) -> None:
         """Send the chunks as they are made; whatever ends this early closes the exchange, which meters the cut."""
         self._begin_stream()
-        with closing(wire.chunks(exchange)) as chunks:
+        with closing(self._format.events(exchange)) as chunks:
             sent = 0
             try:
                 for chunk in chunks:
@@ -159,20 +155,20 @@ class ChatHandler(BaseHTTPRequestHandler):
                         chunks.close()  # metered before the client sees the end
                         self._break_off(clean=cut is not None and cut.clean)
                         return
-                    self._send_event(wire.to_bytes(chunk))
+                    self._send_event(self._format.frame(chunk))
                     sent += 1
             except ConnectionError:
                 raise
             except ApiError as refusal:
-                self._send_event(wire.to_bytes(refusal.body()))
+                self._send_event(self._format.frame(self._format.failed(refusal)))
                 self._break_off(clean=True)
                 return
             except Exception:
                 _log.exception("a stream of the lab's server failed")
-                self._send_event(wire.to_bytes(status_error(500).body()))
+                self._send_event(self._format.frame(self._format.failed(status_error(500))))
                 self._break_off(clean=True)
                 return
-        self._send_event(b"[DONE]", last=True)
+        self._send_event(self._format.final, last=True)
 
     def _begin_stream(self) -> None:
         """Prepare the head of a stream; it leaves with the first event. HTTP/1.0 knows no chunks, only the end."""
@@ -185,7 +181,7 @@ class ChatHandler(BaseHTTPRequestHandler):
         self._unsent = self._head(200, headers)
 
     def _send_event(self, data: bytes, *, last: bool = False) -> None:
-        self._unsent += self._frame(b"data: %b\n\n" % data) + (self._frame(b"") if last else b"")
+        self._unsent += (self._frame(data) if data else b"") + (self._frame(b"") if last else b"")
         self._flush()
 
     def _frame(self, data: bytes) -> bytes:
@@ -216,11 +212,16 @@ class ChatHandler(BaseHTTPRequestHandler):
         self.wfile.write(self._head(status, kept) + (b"" if self.command == "HEAD" else body))
 
     def _head(self, status: int, headers: dict[str, str]) -> bytes:
-        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"date: {self.date_time_string()}"]
+        lines = [f"HTTP/1.1 {status} {_phrase(status)}", f"date: {self.date_time_string()}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if self.close_connection:
             lines.append("connection: close")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _phrase(status: int) -> str:
+    """The words of a status; 529 is Anthropic's own and in no standard."""
+    return "Site is overloaded" if status == OVERLOADED else HTTPStatus(status).phrase
 
 
 def _decode(body: bytes) -> object:

@@ -38,6 +38,7 @@ class ChatRequest:
         include_usage: whether that stream ends with its usage.
         logprobs: whether to tell each token's log probability.
         top_logprobs: how many likely tokens to tell beside each.
+        thinking: whether the model is to reason in front of its answer and to tell it; chat completions never ask so.
         body: the whole request, as sent.
     """
 
@@ -54,6 +55,7 @@ class ChatRequest:
     include_usage: bool = False
     logprobs: bool = False
     top_logprobs: int = 0
+    thinking: bool = False
     body: Json = field(default_factory=dict)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from langroute.errors import ConfigError, LangrouteError
 from langroute.lab.faults import INJECTABLE, Cut, FaultPlan, Gate, status_error
+from langroute.lab.formats import ChatFormat, WireFormat
 from langroute.lab.handler import ChatHandler
 from langroute.lab.meter import Meter
 from langroute.lab.protocols import Engine
@@ -35,9 +36,11 @@ class LabServer:
         api_key: the key clients must send; None asks for none.
         clock: seconds on a clock that never goes back, for the lifetime of cached prompts.
         service: what answers, instead of one made of ``engine`` and ``clock``.
+        format: the provider whose API is spoken; None speaks OpenAI's chat completions.
 
     Attributes:
         service: what answers: engine, prompt cache and meter.
+        format: how it is asked and answers on the wire.
         faults: what coming requests will meet.
         api_key: the key clients must send.
     """
@@ -51,8 +54,10 @@ class LabServer:
         api_key: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         service: LabService | None = None,
+        format: WireFormat | None = None,  # noqa: A002 - the word for it
     ) -> None:
         self.service = LabService(engine=engine, clock=clock) if service is None else service
+        self.format: WireFormat = ChatFormat() if format is None else format
         self.faults = FaultPlan()
         self.api_key = api_key
         self._address = (host, port)
@@ -131,7 +136,7 @@ class LabServer:
         """Refuse the next chat requests with an error of the server's; nothing is metered for them.
 
         Args:
-            status: 429, 500 or 503.
+            status: 429, 500, 503 or 529.
             times: how many requests.
             retry_after: seconds for the ``retry-after`` header; None leaves it out.
 

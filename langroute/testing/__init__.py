@@ -8,22 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langroute.testing.answerer import obliging
+    from langroute.testing.anthropic_server import AnthropicServer
     from langroute.testing.clock import FakeClock
     from langroute.testing.door import Door, DoorCall, DoorReport
     from langroute.testing.door_contract import acheck_door, check_door
     from langroute.testing.estimator_contract import check_estimator
+    from langroute.testing.google_server import GoogleServer
     from langroute.testing.ledger_contract import check_ledger
-    from langroute.testing.openai_server import ScriptedServer, refusal
+    from langroute.testing.openai_server import ScriptedServer
     from langroute.testing.policy_contract import check_policy
     from langroute.testing.reply import Reply
+    from langroute.testing.responses_server import ResponsesServer
     from langroute.testing.scripted import ScriptedCall, ScriptedModel, ScriptExhausted
+    from langroute.testing.scripted_service import refusal
 
 __all__ = [
+    "AnthropicServer",
     "Door",
     "DoorCall",
     "DoorReport",
     "FakeClock",
+    "GoogleServer",
     "Reply",
+    "ResponsesServer",
     "ScriptExhausted",
     "ScriptedCall",
     "ScriptedModel",
@@ -38,11 +45,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AnthropicServer": "anthropic_server",
     "Door": "door",
     "DoorCall": "door",
     "DoorReport": "door",
     "FakeClock": "clock",
+    "GoogleServer": "google_server",
     "Reply": "reply",
+    "ResponsesServer": "responses_server",
     "ScriptExhausted": "scripted",
     "ScriptedCall": "scripted",
     "ScriptedModel": "scripted",
@@ -53,7 +63,7 @@ _HOMES = {
     "check_ledger": "ledger_contract",
     "check_policy": "policy_contract",
     "obliging": "answerer",
-    "refusal": "openai_server",
+    "refusal": "scripted_service",
 }
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from langroute.testing.chat_form import as_chat
 from langroute.testing.fitting import Hints, fitting_value
 from langroute.testing.reply import Reply
 
@@ -14,7 +15,7 @@ _WORD = re.compile(r"[a-z]{4,}")
 
 
 def obliging(request: Mapping[str, Any]) -> Reply:
-    """A plausible answer to any chat request, always the same to the same one.
+    """A plausible answer to any request of any provider, always the same to the same one.
 
     A tool is called when ``tool_choice`` demands one, or when the last message is a user's that names the tool or a
     word of its name; not after a tool has answered. Arguments and schemas get the smallest values that fit, with
@@ -23,6 +24,7 @@ def obliging(request: Mapping[str, Any]) -> Reply:
     Args:
         request: the JSON of the request.
     """
+    request = as_chat(request)
     message = request["messages"][-1]
     text = _text(message)
     hints = Hints(numbers=_NUMBER.findall(text), texts=_QUOTED.findall(text))

@@ -27,6 +27,9 @@ class Reply:
         output_tokens: reported output tokens; None counts the words written.
         cached_tokens: reported part of the input read from the prompt cache.
         reasoning_tokens: reported part of the output spent on reasoning.
+        thinking: what the model thinks in front of its answer; servers of formats that tell it send it, signed, where
+            the request asks for it. Its words count as output and as reasoning. ``ScriptedModel`` does not tell it.
+        redacted: the thinking is sent encrypted and unreadable, where the format knows that.
         usage: whether usage is reported at all.
         logprobs: log-probabilities of the output tokens, in order; empty reports none.
         cut_after: a stream ends after so many pieces, with no usage, no finish reason and no error, as when a server
@@ -40,6 +43,8 @@ class Reply:
     output_tokens: int | None = None
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    thinking: str = ""
+    redacted: bool = False
     usage: bool = True
     logprobs: tuple[float, ...] = ()
     cut_after: int | None = None

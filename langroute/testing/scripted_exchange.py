@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -124,7 +125,12 @@ class ScriptedEngine:
 
 
 class ScriptedExchange(Exchange):
-    """A request and its scripted reply: what is reported, where it is cut, how it fails."""
+    """A request and its scripted reply: what is reported, where it is cut, how it fails.
+
+    Attributes:
+        reply: what was scripted.
+        thinking: what is told of the reply's thinking; empty where the request asks for none.
+    """
 
     def __init__(
         self,
@@ -134,6 +140,7 @@ class ScriptedExchange(Exchange):
         rates: Mapping[str, PublishedRates],
         context_window: int,
         meter: Meter,
+        cuts_chunks: bool = True,
     ) -> None:
         engine = ScriptedEngine(
             rates,
@@ -150,30 +157,51 @@ class ScriptedExchange(Exchange):
             prompt=prompt,
             cached=reply.cached_tokens,
         )
-        self._reply = reply
-        self.reasoning_tokens = reply.reasoning_tokens
+        self.reply = reply
+        self.thinking = reply.thinking if request.thinking else ""
+        self.reasoning_tokens = reply.reasoning_tokens or count_words(self.thinking)
         self.reports_usage = reply.usage
-        if reply.cut_after is not None:
+        if cuts_chunks and reply.cut_after is not None:
             # A stream opens with a chunk that carries no text.
             self.cut = Cut(after_chunks=reply.cut_after + 1, clean=True)
 
     @property
     def completion_tokens(self) -> int:
         """What the reply reports, within the limit; of an answer that broke off, what was written."""
+        written = len(self.tokens) + count_words(self.thinking)
         if not self.finish_reason:
-            return len(self.tokens)
-        told = self._reply.output_tokens
-        count = max(1, len(self.tokens)) if told is None else told
+            return written
+        told = self.reply.output_tokens
+        count = max(1, written) if told is None else told
         return count if self.request.max_tokens is None else min(count, self.request.max_tokens)
 
     def pieces(self) -> Generator[Piece, None, None]:
         """The reply piece by piece; its error comes after them, or at once where the answer is not streamed."""
-        error = self._reply.error
+        error = self.reply.error
         if error is not None and not self.request.stream:
             raise as_refusal(error)
         yield from super().pieces()
         if error is not None:
             raise as_refusal(error)
+
+    def told_pieces(self) -> Generator[Piece, None, None]:
+        """The pieces up to where the reply is cut, for formats whose streams open with more than one event."""
+        with closing(self.pieces()) as pieces:
+            for told, piece in enumerate(pieces):
+                if told == self.reply.cut_after:
+                    return
+                yield piece
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the stream ended at the reply's cut."""
+        return not self.finish_reason
+
+    @property
+    def stop_text(self) -> str | None:
+        """The stop text that ended the answer; None where none did."""
+        rest = self.reply.text.removeprefix(self.content)
+        return next((stop for stop in self.request.stop if rest.startswith(stop)), None)
 
 
 def as_refusal(error: BaseException) -> BaseException:
