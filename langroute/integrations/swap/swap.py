@@ -106,7 +106,7 @@ class Swap:
     def __init__(self, pool: ModelPool) -> None:
         self._pool = pool
         self._targets = _targets(pool)
-        self._declares = any(target.wire == "anthropic" for target in self._targets.values())
+        self._declares = any(target.declares_tools for target in self._targets.values())
         self._authors = Authors()
         self._memory = FitMemory()
         self._plain = PlainConversations()
@@ -132,7 +132,7 @@ class Swap:
             if not reason and not plain:
                 fitted = self._known(call.messages, name, call.fitted)
                 reason, growth[name] = fitted.why_not, fitted.growth
-            if declares and target.wire == "anthropic" and not reason:
+            if declares and target.declares_tools and not reason:
                 growth[name] = growth.get(name, 0) + _declared_tokens(called(call.messages))
             if reason:
                 unfit.append(Rejection(arm=name, reason=reason, why="unfit"))
@@ -172,7 +172,7 @@ class Swap:
             tools, tool_options = closing_tools(tools, target, notes)
         elif tools:
             tools, tool_options = fit_tools(tools, target, notes), fit_tool_options(tool_options, target, notes)
-        if target.wire == "anthropic" and not tools and (names := called(sent.messages)):
+        if target.declares_tools and not tools and (names := called(sent.messages)):
             structure, tools, tool_options = _with_tools(names, structure, declares, notes)
         return Fitted(
             messages=sent.messages,
@@ -252,7 +252,7 @@ def _growth(given: Sequence[BaseMessage], sent: Sequence[BaseMessage]) -> int:
 def _with_tools(
     names: Sequence[str], structure: Mapping[str, Any] | None, declares: bool, notes: list[str]
 ) -> tuple[Mapping[str, Any] | None, Sequence[Any], Mapping[str, Any]]:
-    """What gives a call tools, so that a history of tool calls may be sent: Anthropic refuses it without any."""
+    """What gives a call tools, so that a history of tool calls may be sent: Bedrock refuses it without any."""
     if structure is not None and structure.get("method", "function_calling") != "function_calling":
         notes.append(why.STRUCTURE)
         return {**structure, "method": "function_calling"}, (), {}

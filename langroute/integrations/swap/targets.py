@@ -40,6 +40,8 @@ class Target:
         manual_thinking: it thinks by a budget (``thinking={"type": "enabled"}``), which Anthropic does not allow in
             the midst of a tool loop that began without.
         forces_tools: whether a tool may be forced.
+        declares_tools: whether a history of tool calls may not be sent without tools, as on Bedrock; Anthropic itself
+            has taken it since February 2025.
         system_inside: whether a system message may stand inside the conversation.
         refused: options that the user says it refuses.
         twin: another arm answers under the same maker and model from another endpoint, so that an answer's metadata
@@ -57,6 +59,7 @@ class Target:
     efforts: tuple[str, ...] | None = None
     manual_thinking: bool = False
     forces_tools: bool = True
+    declares_tools: bool = False
     system_inside: bool = True
     refused: frozenset[str] = frozenset()
     twin: bool = False
@@ -89,6 +92,7 @@ def target_of(arm: str, model: "BaseChatModel", *, provider: str = "", refused: 
         efforts=_efforts(model, wire, profile, reasons=reasons),
         manual_thinking=wire == "anthropic" and mode == "enabled",
         forces_tools=profile.get("tool_choice") is not False and not _BINDING_CLAUDE.match(name),
+        declares_tools=wire == "anthropic" and model._llm_type != "anthropic-chat",
         system_inside=_system_inside(wire, profile),
         refused=frozenset(refused),
     )

@@ -110,7 +110,8 @@ def _is_marked(tool: Any) -> bool:
 def closing_tools(tools: Sequence[Any], target: Target, reasons: list[str]) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """The tools of a loop's last call: none; for Claude the same as before, without leave to call them.
 
-    Anthropic refuses a history of tool calls without tools; and prompt caches and thoughts are bound to the tools.
+    Its prompt caches and newer models' thoughts are bound to the tools, and Bedrock refuses a history of tool calls
+    without any.
     """
     if target.wire != "anthropic" or not tools:
         return (), {}

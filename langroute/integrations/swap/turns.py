@@ -243,9 +243,17 @@ def _results(messages: Iterable[BaseMessage]) -> dict[str, list[int]]:
 
 
 def is_cold(messages: Sequence[BaseMessage]) -> bool:
-    """Whether the tool loop that a conversation stands in was begun by an answer without a thought."""
-    last = next((sent for sent in reversed(messages) if isinstance(sent, AIMessage)), None)
-    return last is not None and bool(last.tool_calls) and not _thinks_first(last)
+    """Whether the answer under way, tool calls and all, began without a thought.
+
+    To Anthropic, all that follows a person's words up to the next is one answer; words that follow a tool's result are
+    part of that result's message.
+    """
+    asked = -1
+    for place, sent in enumerate(messages):
+        if isinstance(sent, HumanMessage) and not (place and isinstance(messages[place - 1], ToolMessage)):
+            asked = place
+    first = next((sent for sent in messages[asked + 1 :] if isinstance(sent, AIMessage)), None)
+    return first is not None and not _thinks_first(first)
 
 
 def _thinks_first(answer: AIMessage) -> bool:
