@@ -144,7 +144,28 @@ def _own_form(block: Block, kind: str, wire: Wire) -> Block | None:
         return {"type": "input_image", "file_id": block["file_id"]}
     if wire == "anthropic" and (text := _plain_text_of(block)) is not None:
         return {"type": "text-plain", "text": text, "mime_type": "text/plain"}
+    if wire == "google" and kind in _SHOWN and str(block.get("url") or "").startswith("data:"):
+        return {**{key: value for key, value in block.items() if key != "url"}, **_of_data_url(str(block["url"]))}
+    if wire in {"openai_chat", "openai_responses"} and kind == "file" and _lacks_name(block):
+        return {**block, "filename": _file_name(block)}
     return None
+
+
+def _lacks_name(block: Block) -> bool:
+    """Whether a file with its bytes has no name: OpenAI wants one, others never ask for it."""
+    if "base64" not in block and block.get("source_type") != "base64":
+        return False
+    told = (block, block.get("extras") or {}, block.get("metadata") or {})
+    return not any(isinstance(part, Mapping) and part.get("filename") for part in told)
+
+
+def _file_name(block: Block) -> str:
+    return "file." + str(block.get("mime_type") or "application/pdf").rpartition("/")[2].partition(";")[0]
+
+
+def _of_data_url(url: str) -> dict[str, str]:
+    head, _, data = url.partition(",")
+    return {"base64": data, "mime_type": head.removeprefix("data:").partition(";")[0]}
 
 
 def _text(block: Block, target: Target) -> Block:
@@ -170,6 +191,7 @@ def _is_native_medium(block: Block, kind: str, wire: Wire) -> bool:
 def _rewritten(block: Block, target: Target, notes: Notes) -> Block | None:
     """A block in LangChain's standard form, or as text."""
     standard = _standard(block)
+    standard = _own_form(standard, str(standard.get("type")), target.wire) or standard
     kind = standard.get("type")
     if kind == "text-plain":
         notes.reasons.append(why.TEXT_FORM)
@@ -199,6 +221,8 @@ def _standard(block: Block) -> Block:
     standard: dict[str, Any] = dict(HumanMessage([dict(block)]).content_blocks[0])
     if str(standard.get("id") or "").startswith("lc_"):
         del standard["id"]  # made up anew each time: what is sent would never be the same twice
+    if standard["type"] in _SHOWN and "id" in standard and not standard.keys() & {"url", "base64", "file_id"}:
+        standard["file_id"] = standard.pop("id")  # LangChain's name for the id of an uploaded file is another one
     return standard
 
 
@@ -216,9 +240,8 @@ def _of_input_file(block: Block) -> Block:
         return {"type": "file", "url": block["file_url"]}
     if block.get("file_id"):
         return {"type": "file", "file_id": block["file_id"]}
-    head, _, data = str(block.get("file_data") or "").partition(",")
-    mime = head.removeprefix("data:").partition(";")[0] or "application/pdf"
-    return {"type": "file", "base64": data, "mime_type": mime, "extras": {"filename": block.get("filename")}}
+    data = _of_data_url(str(block.get("file_data") or ""))
+    return {"type": "file", **data, "extras": {"filename": block.get("filename")}}
 
 
 def _search_text(block: Block) -> str:

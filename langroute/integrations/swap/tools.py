@@ -140,11 +140,19 @@ def _choice(given: Any, target: Target, reasons: list[str]) -> Any:
     if wanted not in _FREE and not target.forces_tools:
         reasons.append(why.FORCED_TOOL)
         return None
-    written = _written(wanted, target)
-    if written == given or (target.wire.startswith("openai") and given in {"any", "required", True}):
+    if _understands(given, target):
         return given
     reasons.append(why.TOOL_CHOICE)
-    return written
+    return _written(wanted, target)
+
+
+def _understands(given: Any, target: Target) -> bool:
+    """Whether the format's package knows a tool choice in these words."""
+    if isinstance(given, Mapping):
+        if target.wire == "anthropic":
+            return given.get("type") != "function"
+        return target.wire != "google" and isinstance(given.get("function"), Mapping)
+    return target.wire != "anthropic" or given not in {True, "required", "none"}
 
 
 def _wanted(given: Any) -> str:
