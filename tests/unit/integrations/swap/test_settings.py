@@ -1,8 +1,9 @@
 """Tools, the choice among them and all other settings of a call, as every format takes them."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 
 from langroute import ConfigError
@@ -28,6 +29,15 @@ def bound(arm: str, **given: Any) -> Any:
     """What the arm's package makes of a binding after it was made fit."""
     model: Any = MODELS[arm]
     return model.bind_tools([look], **fit_tool_options(given, target(arm), [])).kwargs
+
+
+def chosen(arm: str, given: Any) -> Any:
+    """A tool choice as the arm's package sends it."""
+    kwargs, model = bound(arm, tool_choice=given), cast("Any", MODELS[arm])
+    if arm != "gemini":
+        return kwargs["tool_choice"]
+    asked = model._prepare_request([HumanMessage("q")], **kwargs)["config"].tool_config.function_calling_config
+    return asked.mode.value, asked.allowed_function_names
 
 
 # -- options -----------------------------------------------------------------------------------------------------------
@@ -142,17 +152,17 @@ def test_structure_comes_the_arms_own_way_where_it_lacks_the_one_asked_for(
 # -- tools -------------------------------------------------------------------------------------------------------------
 
 FORCED = [
-    ("any", {"chat": "required", "sonnet": {"type": "any"}, "gemini": "any"}),
-    ("required", {"chat": "required", "sonnet": {"type": "any"}, "gemini": "any"}),
-    (True, {"chat": "required", "sonnet": {"type": "any"}, "gemini": "any"}),
-    ({"type": "any"}, {"chat": "required", "sonnet": {"type": "any"}, "gemini": "any"}),
-    ("none", {"chat": "none", "sonnet": {"type": "none"}, "gemini": "none"}),
-    ("auto", {"chat": "auto", "sonnet": {"type": "auto"}, "gemini": "auto"}),
+    ("any", {"chat": "required", "sonnet": {"type": "any"}, "gemini": ("ANY", ["look"])}),
+    ("required", {"chat": "required", "sonnet": {"type": "any"}, "gemini": ("ANY", ["look"])}),
+    (True, {"chat": "required", "sonnet": {"type": "any"}, "gemini": ("ANY", ["look"])}),
+    ({"type": "any"}, {"chat": "required", "sonnet": {"type": "any"}, "gemini": ("ANY", ["look"])}),
+    ("none", {"chat": "none", "sonnet": {"type": "none"}, "gemini": ("NONE", None)}),
+    ("auto", {"chat": "auto", "sonnet": {"type": "auto"}, "gemini": ("AUTO", None)}),
 ]
 NAMED = {
     "chat": {"type": "function", "function": {"name": "look"}},
     "sonnet": {"type": "tool", "name": "look"},
-    "gemini": "look",
+    "gemini": ("ANY", ["look"]),
 }
 BY_NAME = [
     "look",
@@ -166,7 +176,7 @@ BY_NAME = [
 def test_a_tool_choice_means_the_same_everywhere(given: Any, sent: dict[str, Any]) -> None:
     """Whoever's words it is in, each package is given it in those it understands."""
     for arm, wanted in sent.items():
-        assert bound(arm, tool_choice=given)["tool_choice"] == wanted, arm
+        assert chosen(arm, given) == wanted, arm
 
 
 def test_a_tool_is_not_forced_on_models_that_refuse_it() -> None:
