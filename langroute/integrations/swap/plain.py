@@ -51,6 +51,7 @@ class PlainConversations:
         if settled is None:
             return False
         key = id(body[0])
+        ids.update(scan.settled)
         with self._lock:
             self._known[key] = _Known(body, settled, ids)
             self._known.move_to_end(key)
@@ -72,12 +73,16 @@ class _Scan:
     """Looks at one message after the other.
 
     Args:
-        ids: call ids of what is settled; those of turns that are finished here are added.
+        ids: call ids of what is settled; not changed, since the look may fail.
+
+    Attributes:
+        settled: call ids of the turns that are settled now.
     """
 
-    __slots__ = ("_fresh", "_ids", "_open")
+    __slots__ = ("_fresh", "_ids", "_open", "settled")
 
     def __init__(self, ids: set[str]) -> None:
+        self.settled: set[str] = set()
         self._ids = ids
         self._fresh: list[str] = []
         self._open: set[str] = set()
@@ -90,7 +95,7 @@ class _Scan:
                 return None
             if not self._open and place < len(body) - 1:
                 settled = place + 1
-                self._ids.update(self._fresh)
+                self.settled.update(self._fresh)
                 self._fresh.clear()
         return None if self._open else settled
 
@@ -112,7 +117,8 @@ class _Scan:
             return False
         for call in message.tool_calls:
             known = call["id"] or ""
-            if not _USUAL_ID.fullmatch(known) or known in self._ids or known in self._open:
+            used = known in self._ids or known in self.settled or known in self._fresh
+            if used or not _USUAL_ID.fullmatch(known):
                 return False
             self._open.add(known)
             self._fresh.append(known)

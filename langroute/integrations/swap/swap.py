@@ -202,12 +202,14 @@ class Swap:
         self, messages: Sequence[BaseMessage], arm: str, known: dict[str, FittedMessages] | None
     ) -> FittedMessages:
         if known is None:
-            return self._arranged(messages, self._targets[arm])
+            return self.messages(messages, arm)
         if arm not in known:
-            known[arm] = self._arranged(messages, self._targets[arm])
+            known[arm] = self.messages(messages, arm)
         return known[arm]
 
-    def _arranged(self, messages: Sequence[BaseMessage], target: Target) -> FittedMessages:
+    def messages(self, messages: Sequence[BaseMessage], arm: str) -> FittedMessages:
+        """A conversation as it is sent to an arm, with how much it grows and why it might not be sent at all."""
+        target = self._targets[arm]
         done = Arranger(messages, target, lambda message: self._memory.of(message, target, self._fit)).arrange()
         same = len(done.messages) == len(messages) and all(
             new is old for new, old in zip(done.messages, messages, strict=True)

@@ -1,15 +1,18 @@
 """Answers of one model as another one is sent them."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_openai import ChatOpenAI
 
 from langroute.integrations.swap import reasons as why
 from langroute.integrations.swap.answers import fit_answer
 from langroute.integrations.swap.authors import Authors
-from tests.unit.integrations.swap.arms import MODELS, answer, call, target
+from langroute.integrations.swap.targets import target_of
+from tests.unit.integrations.swap.arms import KEY, MODELS, answer, call, target
 
 THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2lnbmVk"}
 REDACTED = {"type": "redacted_thinking", "data": "c2VhbGVk"}
@@ -77,11 +80,6 @@ def test_a_snapshot_is_the_model_it_is_of() -> None:
 
 def test_a_thinking_model_through_its_other_format_reads_text() -> None:
     """The items of OpenAI's responses API mean nothing to its chat completions, even of the same model."""
-    from langchain_openai import ChatOpenAI
-
-    from langroute.integrations.swap.targets import target_of
-    from tests.unit.integrations.swap.arms import KEY
-
     same = target_of("other", ChatOpenAI(model="gpt-5", api_key=KEY))
     fit = fit_answer(ANSWERS["responses"], same, Authors())
     assert isinstance(fit.message, AIMessage)
@@ -143,8 +141,6 @@ def test_blocks_tell_whose_an_answer_is_that_does_not_say() -> None:
 
 def test_two_places_of_one_model_do_not_read_each_others_items() -> None:
     """An id means something at the endpoint that gave it; which one that was is remembered, else nothing is kept."""
-    from dataclasses import replace
-
     here = replace(target("responses"), endpoint="here.example", twin=True)
     there = replace(target("responses"), endpoint="there.example", twin=True)
     message = answer("responses", [ITEM, {"type": "text", "text": "So."}], id="lc_run--1")

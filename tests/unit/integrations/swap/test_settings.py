@@ -3,14 +3,16 @@
 from typing import Any, cast
 
 import pytest
+from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 
 from langroute import ConfigError
 from langroute.integrations.swap import reasons as why
 from langroute.integrations.swap.options import KNOWN_BY, fit_options, fit_structure_options, why_no_options
+from langroute.integrations.swap.targets import target_of
 from langroute.integrations.swap.tools import fit_tool_options, fit_tools, tool_owners, why_no_tools
-from tests.unit.integrations.swap.arms import MODELS, ONE_OF_EACH, pool, target
+from tests.unit.integrations.swap.arms import KEY, MODELS, ONE_OF_EACH, pool, target
 
 
 @tool
@@ -181,11 +183,6 @@ def test_a_tool_choice_means_the_same_everywhere(given: Any, sent: dict[str, Any
 
 def test_a_tool_is_not_forced_on_models_that_refuse_it() -> None:
     """Newer Claudes take no forced choice; the tool stays at hand, and the log says so."""
-    from langchain_anthropic import ChatAnthropic
-
-    from langroute.integrations.swap.targets import target_of
-    from tests.unit.integrations.swap.arms import KEY
-
     newer, notes = target_of("new", ChatAnthropic(model_name="claude-opus-5-5", api_key=KEY)), list[str]()
     assert fit_tool_options({"tool_choice": "any"}, newer, notes) == {}
     assert notes == [why.FORCED_TOOL]

@@ -6,11 +6,14 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 
+from langroute import ModelPool
 from langroute.integrations.swap import reasons as why
+from langroute.integrations.swap.swap import Swap
 from langroute.integrations.swap.turns import is_cold
-from tests.unit.integrations.swap.arms import MODELS, ONE_OF_EACH, answer, call, payload, swap
+from tests.unit.integrations.swap.arms import KEY, MODELS, ONE_OF_EACH, PRICE, answer, call, payload, swap
 
 ASKED, RESULT = HumanMessage("q"), ToolMessage("3", tool_call_id="call_1")
 
@@ -128,12 +131,6 @@ def test_a_system_message_inside_the_conversation_keeps_its_place(arm: str) -> N
 
 def test_newer_claudes_take_system_messages_in_their_place() -> None:
     """Their profile says so; but not behind an answer, which Anthropic refuses."""
-    from langchain_anthropic import ChatAnthropic
-
-    from langroute import ModelPool
-    from langroute.integrations.swap.swap import Swap
-    from tests.unit.integrations.swap.arms import KEY, PRICE
-
     newer = Swap(ModelPool({"new": ChatAnthropic(model_name="claude-opus-5", api_key=KEY)}, prices={"new": PRICE}))
     good = [ASKED, SystemMessage("x"), AIMessage("a"), HumanMessage("b"), SystemMessage("y")]
     assert newer.fit("new", messages=good).messages is good
