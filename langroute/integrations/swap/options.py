@@ -187,6 +187,10 @@ def _fit_effort(fitted: dict[str, Any], target: Target, reasons: list[str]) -> N
     known = given if _EFFORT_NAMES[given] == target.wire else _EFFORT
     if known != given or near != level:
         reasons.append(why.option_changed(given))
+    if known == _EFFORT and target.reasoning and "reasoning" not in fitted:
+        # Beside a model's own `reasoning` its package would send both, and OpenAI's responses API knows but the one.
+        fitted["reasoning"] = {**target.reasoning, "effort": near}
+        return
     fitted[known] = near
 
 

@@ -6,7 +6,7 @@ and what a model can do stands in the profile that LangChain's packages ship.
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -37,6 +37,7 @@ class Target:
         reasons: whether the model thinks before it answers.
         samples: whether it takes ``temperature`` and its kin.
         efforts: levels of effort it takes; empty when it takes none, None when unknown.
+        reasoning: what the model itself is set to say of its reasoning, in OpenAI's words; empty when nothing.
         manual_thinking: it thinks by a budget (``thinking={"type": "enabled"}``), which Anthropic does not allow in
             the midst of a tool loop that began without.
         forces_tools: whether a tool may be forced.
@@ -57,6 +58,7 @@ class Target:
     reasons: bool = False
     samples: bool = True
     efforts: tuple[str, ...] | None = None
+    reasoning: Mapping[str, Any] = field(default_factory=dict)
     manual_thinking: bool = False
     forces_tools: bool = True
     declares_tools: bool = False
@@ -90,6 +92,7 @@ def target_of(arm: str, model: "BaseChatModel", *, provider: str = "", refused: 
         reasons=reasons,
         samples=_samples(wire, profile, reasons=reasons, thinks=mode in {"enabled", "adaptive"}),
         efforts=_efforts(model, wire, profile, reasons=reasons),
+        reasoning=dict(getattr(model, "reasoning", None) or {}) if wire == "openai_responses" else {},
         manual_thinking=wire == "anthropic" and mode == "enabled",
         forces_tools=profile.get("tool_choice") is not False and not _BINDING_CLAUDE.match(name),
         declares_tools=wire == "anthropic" and model._llm_type != "anthropic-chat",
