@@ -45,7 +45,7 @@ def bench(serving: SwapBench) -> SwapBench:
     return serving
 
 
-# -- every way from one arm to another -----------------------------------------------------------------------------------
+# -- every way from one arm to another ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("first", "second"), list(permutations(ARMS, 2)))
@@ -118,7 +118,7 @@ def test_async_streams_and_answers_are_made_fit(bench: SwapBench) -> None:
     assert router.balance("e").spent.nano_usd == bench.metered()
 
 
-# -- agents --------------------------------------------------------------------------------------------------------------
+# -- agents ------------------------------------------------------------------------------------------------------------
 
 
 def test_an_agent_whose_arm_changes_at_every_step_comes_to_its_end(bench: SwapBench) -> None:
@@ -180,7 +180,7 @@ def test_thoughts_stay_valid_while_other_arms_answer_in_between(serving: SwapBen
         assert len(kept) >= 5
 
 
-# -- what is masked, dropped and rewritten -------------------------------------------------------------------------------
+# -- what is masked, dropped and rewritten -----------------------------------------------------------------------------
 
 
 def test_a_picture_from_a_tool_is_seen_by_every_arm(bench: SwapBench) -> None:

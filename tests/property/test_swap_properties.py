@@ -99,8 +99,8 @@ def test_a_longer_conversation_begins_as_the_shorter_one(
         return  # a result that comes later changes what is sent of its call
     short = list(SWAP.fit(arm, messages=first).messages)
     long = list(SWAP.fit(arm, messages=[*first, *more]).messages)
-    if not any(isinstance(message, HumanMessage | AIMessage) for message in first):
-        return  # nothing but a system prompt: who opens the conversation is not settled
+    if short and short[-1].content == "Go on.":
+        return  # nothing has been said yet: who opens the conversation is not settled
     assert frozen(long[: len(short)]) == frozen(short)
 
 

@@ -17,12 +17,14 @@ class Fit:
         behind: a message that has to follow it, with what it may not hold itself.
         reasons: what was changed or left out.
         why_not: why the arm cannot be sent this message at all; empty when it can.
+        growth: bytes by which it is larger than what was given, without what follows it.
     """
 
     message: BaseMessage | None
     behind: BaseMessage | None = None
     reasons: tuple[str, ...] = ()
     why_not: str = ""
+    growth: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

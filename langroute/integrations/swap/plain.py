@@ -12,10 +12,11 @@ from itertools import islice
 from operator import is_
 from threading import Lock
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from langroute.integrations.swap.answers import has_own_extras
 from langroute.integrations.swap.inputs import has_clean_name
+from langroute.steps.facts import author
 
 _USUAL_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 _MOST = 256
@@ -41,7 +42,7 @@ class PlainConversations:
         """Whether a conversation can be sent to any arm as it is."""
         start = _leading(messages)
         body = list(messages[start:])
-        if not body or not isinstance(body[0], HumanMessage):
+        if not body or author(body[0]) != "human":
             return False
         if not all(isinstance(message.content, str) for message in messages[:start]):
             return False
@@ -102,15 +103,16 @@ class _Scan:
     def _takes(self, message: BaseMessage) -> bool:
         if not isinstance(message.content, str):
             return False
-        if isinstance(message, ToolMessage):
+        who = author(message)
+        if who == "tool" and isinstance(message, ToolMessage):
             known = message.tool_call_id in self._open
             self._open.discard(message.tool_call_id)
             return known and has_clean_name(message)
         if self._open or not has_clean_name(message):
             return False
-        if isinstance(message, AIMessage):
+        if who == "ai" and isinstance(message, AIMessage):
             return self._takes_answer(message)
-        return isinstance(message, HumanMessage) and bool(message.content.strip())
+        return who == "human" and isinstance(message, HumanMessage) and bool(message.content.strip())
 
     def _takes_answer(self, message: AIMessage) -> bool:
         if message.invalid_tool_calls or (message.additional_kwargs and has_own_extras(message)):
@@ -127,6 +129,4 @@ class _Scan:
 
 def _leading(messages: Sequence[BaseMessage]) -> int:
     """How many system messages lead a conversation."""
-    return next(
-        (place for place, message in enumerate(messages) if not isinstance(message, SystemMessage)), len(messages)
-    )
+    return next((place for place, message in enumerate(messages) if author(message) != "system"), len(messages))

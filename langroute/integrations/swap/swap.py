@@ -7,6 +7,7 @@ objects given are sent on.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import is_
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +22,7 @@ from langroute.integrations.swap.inputs import fit_input
 from langroute.integrations.swap.memory import FitMemory
 from langroute.integrations.swap.options import fit_options, fit_structure_options, why_no_options
 from langroute.integrations.swap.plain import PlainConversations
+from langroute.integrations.swap.progress import ProgressBook
 from langroute.integrations.swap.targets import Target, target_of
 from langroute.integrations.swap.tools import (
     called,
@@ -110,6 +112,7 @@ class Swap:
         self._authors = Authors()
         self._memory = FitMemory()
         self._plain = PlainConversations()
+        self._progress = ProgressBook()
         self._models: dict[tuple[str, tuple[str, ...]], BaseChatModel] = {}
 
     def learn_answer(self, message: AIMessage, arm: str) -> None:
@@ -120,6 +123,8 @@ class Swap:
     def survey(self, call: Asked) -> Survey:
         """Which arms cannot be sent a call, and by how much it grows for the others."""
         plain = self._plain.has(call.messages)
+        if plain:
+            call.fitted.update(dict.fromkeys(self._targets, FittedMessages(messages=call.messages)))
         owners = tool_owners(call.tools)
         declares = self._declares and call.may_declare_tools
         if plain and not owners and not call.options and not declares:
@@ -165,8 +170,7 @@ class Swap:
             known: the messages as they are sent, by arm, where the survey has worked them out already.
         """
         target, notes = self._targets[arm], list[str]()
-        plain = self._plain.has(messages)
-        sent = FittedMessages(messages=messages) if plain else self._known(messages, arm, known)
+        sent = self._known(messages, arm, known)
         notes += sent.reasons
         if closing:
             tools, tool_options = closing_tools(tools, target, notes)
@@ -202,7 +206,7 @@ class Swap:
         self, messages: Sequence[BaseMessage], arm: str, known: dict[str, FittedMessages] | None
     ) -> FittedMessages:
         if known is None:
-            return self.messages(messages, arm)
+            return FittedMessages(messages=messages) if self._plain.has(messages) else self.messages(messages, arm)
         if arm not in known:
             known[arm] = self.messages(messages, arm)
         return known[arm]
@@ -210,21 +214,31 @@ class Swap:
     def messages(self, messages: Sequence[BaseMessage], arm: str) -> FittedMessages:
         """A conversation as it is sent to an arm, with how much it grows and why it might not be sent at all."""
         target = self._targets[arm]
-        done = Arranger(messages, target, lambda message: self._memory.of(message, target, self._fit)).arrange()
-        same = len(done.messages) == len(messages) and all(
-            new is old for new, old in zip(done.messages, messages, strict=True)
+        arranger = Arranger(
+            messages,
+            target,
+            lambda message: self._memory.of(message, target, self._fit),
+            self._progress.of(messages, arm),
         )
+        done = arranger.arrange()
+        self._progress.keep(arranger.settled, arm)
+        same = len(done.messages) == len(messages) and all(map(is_, done.messages, messages))
         return FittedMessages(
             messages=messages if same else done.messages,
             reasons=tuple(dict.fromkeys(done.reasons)),
-            growth=0 if same else _growth(messages, done.messages),
+            growth=max(0, done.growth) + done.added * MESSAGE_TOKENS,
             why_not=done.why_not,
         )
 
     def _fit(self, message: BaseMessage, target: Target) -> Fit:
         if isinstance(message, AIMessage):
-            return fit_answer(message, target, self._authors)
-        return fit_input(message, target)
+            fit = fit_answer(message, target, self._authors)
+        else:
+            fit = fit_input(message, target)
+        if fit.message is message:
+            return fit
+        sent = 0 if fit.message is None else message_bytes(fit.message)[0]
+        return replace(fit, growth=sent - message_bytes(message)[0])
 
 
 def _targets(pool: ModelPool) -> dict[str, Target]:
@@ -239,16 +253,6 @@ def _targets(pool: ModelPool) -> dict[str, Target]:
     for target in found.values():
         places.setdefault((target.maker, target.model), set()).add(target.endpoint)
     return {name: replace(target, twin=len(places[target.maker, target.model]) > 1) for name, target in found.items()}
-
-
-def _growth(given: Sequence[BaseMessage], sent: Sequence[BaseMessage]) -> int:
-    """Input tokens at most by which messages are larger than others."""
-    known, now = {id(message) for message in given}, {id(message) for message in sent}
-    fresh = [message for message in sent if id(message) not in known]
-    more = sum(message_bytes(message)[0] for message in fresh)
-    less = sum(message_bytes(message)[0] for message in given if id(message) not in now)
-    added = max(0, len(sent) - len(given))
-    return max(0, more - less) + added * MESSAGE_TOKENS
 
 
 def _with_tools(

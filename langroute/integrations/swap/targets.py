@@ -127,8 +127,8 @@ def _maker(model: "BaseChatModel", wire: Wire, params: Mapping[str, Any]) -> str
 
 
 def _endpoint(model: "BaseChatModel") -> str:
-    for field in ("openai_api_base", "azure_endpoint", "anthropic_api_url", "base_url"):
-        url = getattr(model, field, None)
+    for name in ("openai_api_base", "azure_endpoint", "anthropic_api_url", "base_url"):
+        url = getattr(model, name, None)
         if isinstance(url, str) and url:
             return urlsplit(url).netloc
     return ""

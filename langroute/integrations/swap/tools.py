@@ -63,7 +63,8 @@ def tool_owners(tools: Sequence[Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _owner(tool: Any) -> tuple[str, str] | None:
-    original = getattr(tool, "original", tool)  # a tool as it is sent, with the tool it was made from
+    # A tool as it is sent comes with the tool it was made from. Asking tools for an attribute they lack is slow.
+    original = getattr(tool, "original", tool) if isinstance(tool, dict) else tool
     if isinstance(original, BaseTool):
         return None
     if not isinstance(original, Mapping):
@@ -104,7 +105,7 @@ def fit_tools(tools: Sequence[Any], target: Target, reasons: list[str]) -> Seque
 
 
 def _is_marked(tool: Any) -> bool:
-    return isinstance(tool, Mapping) and "cache_control" in tool
+    return isinstance(tool, dict) and "cache_control" in tool
 
 
 def closing_tools(tools: Sequence[Any], target: Target, reasons: list[str]) -> tuple[Sequence[Any], Mapping[str, Any]]:
