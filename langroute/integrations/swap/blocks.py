@@ -190,7 +190,10 @@ def _is_native_medium(block: Block, kind: str, wire: Wire) -> bool:
 
 def _rewritten(block: Block, target: Target, notes: Notes) -> Block | None:
     """A block in LangChain's standard form, or as text."""
-    standard = _standard(block)
+    try:
+        standard = _standard(block)
+    except (AttributeError, KeyError, TypeError, ValueError):  # whatever core says of a block that is malformed
+        standard = block
     standard = _own_form(standard, str(standard.get("type")), target.wire) or standard
     kind = standard.get("type")
     if kind == "text-plain":

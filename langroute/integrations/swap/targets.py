@@ -19,8 +19,8 @@ Wire = Literal["openai_chat", "openai_responses", "anthropic", "google", "other"
 # A snapshot of a model is that model: `gpt-5-2025-08-07`, `claude-sonnet-4-5-20250929`, `models/gemini-3-flash`.
 _SNAPSHOT = re.compile(r"-(?:latest|\d{8}|\d{4}-\d{2}-\d{2})$")
 _REASONING_OPENAI = re.compile(r"^(?:o\d|gpt-5(?!-chat)|gpt-6|codex)")
-# Claude models that bind a thinking block to what stood before it, and so refuse a forced tool and a changed prefix.
-_BINDING_CLAUDE = re.compile(r"^claude-(?:fable|mythos|opus-5-5|sonnet-5-5|haiku-5-5)")
+# Claude models that think always, and so refuse a forced tool.
+_NEVER_FORCED = re.compile(r"^claude-(?:fable-5-1|opus-5-5|sonnet-5-5)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ def target_of(arm: str, model: "BaseChatModel", *, provider: str = "", refused: 
         efforts=_efforts(model, wire, profile, reasons=reasons),
         reasoning=dict(getattr(model, "reasoning", None) or {}) if wire == "openai_responses" else {},
         manual_thinking=wire == "anthropic" and mode == "enabled",
-        forces_tools=profile.get("tool_choice") is not False and not _BINDING_CLAUDE.match(name),
+        forces_tools=profile.get("tool_choice") is not False and not _NEVER_FORCED.match(name),
         declares_tools=wire == "anthropic" and model._llm_type != "anthropic-chat",
         system_inside=_system_inside(wire, profile),
         refused=frozenset(refused),
