@@ -202,6 +202,7 @@ _CHECKS: dict[str, Callable[[Json, str], None]] = {
 
 
 def _check_ends(turns: Sequence[Turn]) -> None:
+    """Who begins (github.com/langchain4j/langchain4j/issues/940), and how (tailcallhq/forgecode/issues/1872)."""
     if turns[0].role != "user":
         raise ApiError('messages: first message must use the "user" role')
     last = turns[-1]

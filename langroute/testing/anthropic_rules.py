@@ -1,4 +1,4 @@
-"""What Anthropic's messages API refuses, in its words: the request itself, its settings, its tools.
+"""What Anthropic's messages API refuses, in its words where they are known: the request, its settings, its tools.
 
 The rules rest on the API reference (platform.claude.com/docs/en/api/messages), on the fields its Python SDK 2.13 knows,
 and on refusals that users reported; each check names what it rests on where it is not the reference. What is not known
@@ -122,6 +122,7 @@ def _check_custom_tool(tool: Json, where: str) -> None:
 
 
 def _check_choice(choice: Any, names: Collection[str]) -> None:
+    """A demanded tool must be there; ``auto`` and ``none`` need none (github.com/aakshintala/fiber/issues/132)."""
     if choice is None:
         return
     kind = choice.get("type") if isinstance(choice, dict) else None
@@ -130,8 +131,8 @@ def _check_choice(choice: Any, names: Collection[str]) -> None:
             f"tool_choice: Input tag '{kind}' found using 'type' does not match any of the expected tags: "
             "'auto', 'any', 'tool', 'none'"
         )
-    if kind != "none" and not names:
-        raise ApiError("tool_choice may only be specified while providing tools.")
+    if kind == "any" and not names:
+        raise ApiError("tool_choice.any may only be specified while providing tools")
     if kind == "tool" and choice.get("name") not in names:
         raise ApiError(f"Tool '{choice.get('name')}' not found in provided tools")
 

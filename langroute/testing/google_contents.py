@@ -95,6 +95,7 @@ def _check_content(content: Any, where: str, genuine: Callable[[str], bool]) -> 
 
 
 def _check_part(part: Json, where: str, genuine: Callable[[str], bool]) -> None:
+    """A part says one thing (nothing: github.com/router-for-me/CLIProxyAPI/issues/1293)."""
     extra = next((name for name in part if name not in _PART_FIELDS), None)
     if extra is not None:
         raise unknown_name(extra, where)

@@ -51,8 +51,9 @@ def check_request(body: object, *, signs: bool, genuine: Any) -> Json:
     config = asked.get("generation_config") or {}
     _refuse_unknown(config, _CONFIG_FIELDS, "generation_config")
     names = list(_functions(asked.get("tools") or ()))
-    _check_calling((asked.get("tool_config") or {}).get("function_calling_config") or {}, names)
-    _check_config(config, names, signs=signs)
+    _check_calling(asked, names)
+    _check_config(config)
+    _check_answer_kind(asked, names, signs=signs)
     system = asked.get("system_instruction")
     if system is not None and not (isinstance(system, dict) and system.get("parts")):
         raise invalid("* GenerateContentRequest.system_instruction.parts: contents.parts must not be empty.")
@@ -106,14 +107,22 @@ def _check_schema(schema: Any, where: str) -> None:
         _check_schema(part, f"{where}.any_of[{number}]")
 
 
-def _check_calling(calling: Mapping[str, Any], names: Collection[str]) -> None:
+def _check_calling(asked: Mapping[str, Any], names: Collection[str]) -> None:
+    """Settings of calls need functions, and functions stand beside Google's own tools only where that is turned on.
+
+    Reported in github.com/pydantic/pydantic-ai/pull/5791 and strands-agents/harness-sdk/pull/3646.
+    """
+    settings = asked.get("tool_config") or {}
+    calling = settings.get("function_calling_config") or {}
+    mixes = settings.get("include_server_side_tool_invocations")
     mode, allowed = calling.get("mode", "AUTO"), calling.get("allowed_function_names") or ()
     if mode not in ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"):
-        raise invalid(
-            f"Invalid value at 'tool_config.function_calling_config.mode' (type.googleapis.com/...), \"{mode}\""
-        )
-    if mode == "ANY" and not names:
+        raise invalid(f"Invalid value at 'tool_config.function_calling_config.mode' (TYPE_ENUM), \"{mode}\"")
+    if calling and not names and not mixes:
         raise invalid("Function calling config is set without function_declarations.")
+    own = [name for tool in asked.get("tools") or () for name in tool if name != "function_declarations"]
+    if own and names and not mixes:
+        raise invalid("Tool use with function calling is unsupported")
     missing = next((name for name in allowed if name not in names), None)
     if missing is not None:
         raise invalid(
@@ -122,7 +131,19 @@ def _check_calling(calling: Mapping[str, Any], names: Collection[str]) -> None:
         )
 
 
-def _check_config(config: Mapping[str, Any], names: Collection[str], *, signs: bool) -> None:
+def _check_answer_kind(asked: Mapping[str, Any], names: Collection[str], *, signs: bool) -> None:
+    """JSON and calls go together in newer models only, or where calls are forbidden.
+
+    Reported in github.com/symfony/ai/issues/1777 and google/adk-python/issues/5735.
+    """
+    config = asked.get("generation_config") or {}
+    calling = (asked.get("tool_config") or {}).get("function_calling_config") or {}
+    json_only = config.get("response_mime_type") == "application/json"
+    if names and json_only and calling.get("mode") != "NONE" and not signs:
+        raise invalid("Function calling with a response mime type: 'application/json' is unsupported")
+
+
+def _check_config(config: Mapping[str, Any]) -> None:
     where = "* GenerateContentRequest.generation_config"
     temperature = config.get("temperature")
     if temperature is not None and not 0 <= temperature <= 2:
@@ -135,9 +156,6 @@ def _check_config(config: Mapping[str, Any], names: Collection[str], *, signs: b
     thinking = config.get("thinking_config") or {}
     if thinking.get("thinking_budget") is not None and thinking.get("thinking_level") is not None:
         raise invalid("You can only set only one of thinking budget and thinking level.")
-    # Newer models do both at once.
-    if names and config.get("response_mime_type") == "application/json" and not signs:
-        raise invalid("Function calling with a response mime type: 'application/json' is unsupported")
     if config.get("response_schema") and config.get("response_json_schema"):
         raise invalid(f"{where}: only one of response_schema and response_json_schema may be set.")
     _check_schema(config.get("response_schema"), "generation_config.response_schema")

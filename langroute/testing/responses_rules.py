@@ -18,7 +18,7 @@ _FIELDS = frozenset({
     "prompt_cache_retention", "reasoning", "safety_identifier", "service_tier", "store", "stream", "stream_options",
     "temperature", "text", "tool_choice", "tools", "top_logprobs", "top_p", "truncation", "user",
 })  # fmt: skip
-_MOVED = {"messages": "input", "max_tokens": "max_output_tokens", "response_format": "text.format"}
+_MOVED = {"messages": "input", "reasoning_effort": "reasoning.effort", "response_format": "text.format"}
 _LEAST_OUTPUT = 16
 _OWN_TOOL = re.compile(r"[a-z_0-9]+$")
 

@@ -89,6 +89,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "untyped schema": ({"tools": [{"name": "add", "input_schema": {}}]}, "input_schema.type: Field required"),
     "odd name": ({"tools": [{**TOOL, "name": "a.b"}]}, "tools.0.custom.name: String should match pattern"),
     "choice alone": ({"tool_choice": {"type": "any"}}, "may only be specified while providing tools"),
+    "one tool alone": ({"tool_choice": {"type": "tool", "name": "add"}}, "Tool 'add' not found in provided tools"),
     "openai choice": ({"tools": [TOOL], "tool_choice": {"type": "function"}}, "tool_choice: Input tag 'function'"),
     "other tool": ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "x"}}, "Tool 'x' not found"),
     "cool thinking": (thinking_with(temperature=0), "`temperature` may only be set to 1 when thinking is enabled"),
@@ -141,6 +142,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 TAKEN: dict[str, dict[str, Any]] = {
     "plain": {},
+    "a choice of nothing": {"tool_choice": {"type": "auto"}},
     "same role twice": {"messages": [USER, USER, said({"type": "text", "text": "x"}), USER]},
     "text after results": {
         "messages": [USER, USE, said(*RESULT["content"], {"type": "text", "text": "x"}, role="user")]

@@ -84,6 +84,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "schema name": (config(responseSchema={"$schema": "x"}), "\"$schema\" at 'generation_config.response_schema'"),
     "two schemas": (config(responseSchema={"type": "STRING"}, responseJsonSchema={"type": "string"}), "only one of"),
     "forced nothing": ({"toolConfig": {"functionCallingConfig": {"mode": "ANY"}}}, "without function_declarations"),
+    "a mode for nothing": (
+        {"toolConfig": {"functionCallingConfig": {"mode": "NONE"}}},
+        "without function_declarations",
+    ),
+    "own tool beside": ({"tools": [{"googleSearch": {}}, *tool()["tools"]]}, "Tool use with function calling"),
     "other function": (
         {**tool(), "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["x"]}}},
         "x is not among the function_declarations",
@@ -118,6 +123,15 @@ TAKEN: dict[str, dict[str, Any]] = {
         ]
     },
     "plain schemas": tool(parametersJsonSchema={"type": "object", "additionalProperties": False}, parameters=None),
+    "json and forbidden calls": {
+        **tool(),
+        **config(responseMimeType="application/json"),
+        "toolConfig": {"functionCallingConfig": {"mode": "NONE"}},
+    },
+    "own tool beside, and said so": {
+        "tools": [{"googleSearch": {}}, *tool()["tools"]],
+        "toolConfig": {"includeServerSideToolInvocations": True},
+    },
     "own tools": {"tools": [{"googleSearch": {}}]},
     "unsigned, and said so": {
         "model": "gemini-3-pro-preview",

@@ -30,7 +30,8 @@ def tool(**more: Any) -> dict[str, Any]:
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({"input": None}, "Missing required parameter: 'input'."),
     "chat messages": ({"messages": [USER]}, "has moved to 'input'"),
-    "chat limit": ({"max_tokens": 100}, "has moved to 'max_output_tokens'"),
+    "chat limit": ({"max_tokens": 100}, "Unknown parameter: 'max_tokens'."),
+    "chat effort": ({"reasoning_effort": "low"}, "has moved to 'reasoning.effort'"),
     "chat format": ({"response_format": {"type": "json_object"}}, "has moved to 'text.format'"),
     "stop": ({"stop": ["x"]}, "Unknown parameter: 'stop'."),
     "cache mark": ({"cache_control": {"type": "ephemeral"}}, "Unknown parameter: 'cache_control'."),
