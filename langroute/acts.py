@@ -61,6 +61,7 @@ class Call:
         record: the record of the attempt so far.
         started: set by the driver once something of the answer has been streamed.
         usage: set by the driver where usage became known although the call failed.
+        swapped: set by the door: what it changed or left out of what is sent, so that it fits the arm.
     """
 
     arm: Arm
@@ -69,6 +70,7 @@ class Call:
     record: Record
     started: bool = False
     usage: Usage | None = None
+    swapped: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)

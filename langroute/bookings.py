@@ -34,7 +34,9 @@ def hold_request(record: Record, episode: Episode, books: Sequence[Balance], *, 
     )
 
 
-def outcome_of(arm: Arm, reply: Reply, request: HoldRequest, latency_ms: float) -> Outcome:
+def outcome_of(
+    arm: Arm, reply: Reply, request: HoldRequest, latency_ms: float, *, swapped: tuple[str, ...] = ()
+) -> Outcome:
     """What came back from a call that ended; where its usage is not known, it cost what was held."""
     usage = _credible(reply.usage)
     cost = request.amount.nano_usd if usage is None else usage.cost_nano(arm.price, tier=reply.service_tier)
@@ -48,6 +50,7 @@ def outcome_of(arm: Arm, reply: Reply, request: HoldRequest, latency_ms: float) 
         defects=reply.defects,
         served_by=reply.served_by,
         service_tier=reply.service_tier,
+        swapped=swapped,
     )
 
 
@@ -93,5 +96,6 @@ def failed(record: Record, request: HoldRequest, call: Call, fault: Fault, laten
         latency_ms=latency_ms,
         accepted=False,
         error=fault.name,
+        swapped=call.swapped,
     )
     return settled(record, request, outcome)

@@ -294,7 +294,7 @@ def _try(
     except BaseException as error:
         yield from _fail(router, request, call, learned, error, began)
         return False, None
-    outcome = outcome_of(arm, reply, request, _ms(router, began))
+    outcome = outcome_of(arm, reply, request, _ms(router, began), swapped=call.swapped)
     if not gates:
         yield settled(record, request, outcome)
         return True, reply.value

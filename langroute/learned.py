@@ -42,5 +42,5 @@ class Learned:
             invalid_tool_calls=step.pressure.invalid_tool_calls + len(self.rejected) - unfit,
             schema_failures=step.pressure.schema_failures + unfit,
         )
-        out = (*self.rejected, *self.faulted, *self.refused)
+        out = (*step.rejected, *self.rejected, *self.faulted, *self.refused)
         return replace(step, attempt=self.attempt, pressure=pressure, rejected=out)

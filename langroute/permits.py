@@ -90,7 +90,7 @@ def usual_limit(step: Step, arm: Arm) -> int:
 
 
 def _told(rejection: Rejection) -> str:
-    said = {"answer": "tried in this step: ", "fault": "failed in this step: ", "person": ""}[rejection.why]
+    said = {"answer": "tried in this step: ", "fault": "failed in this step: "}.get(rejection.why, "")
     return f"{said}{rejection.reason}"
 
 

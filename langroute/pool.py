@@ -33,6 +33,8 @@ class ModelPool:
         prices: arm name or model name -> price, where the book does not know it or you pay another one.
         price_book: where prices are looked up; the list bundled with `genai-prices` when left out.
         min_output_tokens: arm name -> the smallest output limit under which calling the arm is worth while.
+        refused_options: arm name -> options of a call that the arm refuses beyond those langroute knows of, such as
+            ``["temperature"]``; they are left out of its calls, and the log says so.
         token_counters: arm name -> a function of (messages, tool schemas) that gives the input tokens the arm will be
             billed, or more: its own tokenizer. Without one, holds rest on a byte bound, several times too high. The
             budget's promise rests on a counter never giving less than what is billed.
@@ -58,11 +60,13 @@ class ModelPool:
         min_output_tokens: Mapping[str, int] | None = None,
         token_counters: Mapping[str, TokenCounter] | None = None,
         cache_rules: Mapping[str, CacheRule] | None = None,
+        refused_options: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         entries = _entries(models)
         floors = _floors(min_output_tokens or {}, entries)
         self._counters = _counters(token_counters or {}, entries)
         rules = _cache_rules(cache_rules or {}, entries)
+        self._refused = _refused(refused_options or {}, entries)
         own = OwnPrices(prices or {}, beside=price_book if price_book is not None else GenaiPriceBook())
         self._book = own
         self._models = {name: prepared_model(entry, field=f"models.{name}") for name, entry in entries.items()}
@@ -127,6 +131,10 @@ class ModelPool:
     def token_counter(self, name: str) -> TokenCounter | None:
         """The tokenizer of an arm, if one was given."""
         return self._counters.get(name)
+
+    def refused_options(self, name: str) -> frozenset[str]:
+        """Options of a call that an arm refuses, as far as the user said so."""
+        return self._refused.get(name, frozenset())
 
     def output_limit_kwargs(self, name: str, tokens: int) -> dict[str, Any]:
         """The keyword arguments of one call that limit this arm's output to a number of tokens.
@@ -231,6 +239,17 @@ def _cache_rules(given: object, entries: Mapping[str, object]) -> dict[str, Cach
         if not isinstance(rule, CacheRule):
             raise ConfigError(f"must be a CacheRule, not {_shown(rule)}", field=field)
     return dict(given)
+
+
+def _refused(given: object, entries: Mapping[str, object]) -> dict[str, frozenset[str]]:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"must map arm names to names of options, not be {_shown(given)}", field="refused_options")
+    for name, options in given.items():
+        field = _field_of_arm("refused_options", name, entries)
+        listed = isinstance(options, Iterable) and not isinstance(options, str | bytes | Mapping)
+        if not listed or not all(isinstance(option, str) for option in options):
+            raise ConfigError(f"must be a list of names of options, not {_shown(options)}", field=field)
+    return {name: frozenset(options) for name, options in given.items()}
 
 
 def _refuse_unused(own: OwnPrices, found: Mapping[str, Traits]) -> None:

@@ -241,6 +241,7 @@ class Outcome:
         error: class name of the error that ended the call; empty without one.
         served_by: model name that the provider says answered; empty when it does not say.
         service_tier: tier that the provider says it was served in; empty when it does not say.
+        swapped: what was changed or left out of what was sent, so that it fits the arm; short reasons.
     """
 
     arm: str
@@ -254,6 +255,7 @@ class Outcome:
     error: str = ""
     served_by: str = ""
     service_tier: str = ""
+    swapped: tuple[str, ...] = ()
 
     @property
     def cost_known(self) -> bool:

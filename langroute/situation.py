@@ -123,12 +123,13 @@ class Rejection:
     Attributes:
         arm: its name.
         reason: what was wrong.
-        why: its ``answer`` was not accepted, its call ended in a ``fault``, or a ``person`` said no to it.
+        why: its ``answer`` was not accepted, its call ended in a ``fault``, a ``person`` said no to it, or it is
+            ``unfit``: something of the call cannot be sent to it.
     """
 
     arm: str
     reason: str
-    why: Literal["answer", "fault", "person"] = "answer"
+    why: Literal["answer", "fault", "person", "unfit"] = "answer"
 
 
 @quick

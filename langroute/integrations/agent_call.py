@@ -63,6 +63,11 @@ class AgentCall(ModelCall):
         return self.known_bytes + self.inside_bytes + text_bytes(self.options) + text_bytes(self.tool_options)
 
     @property
+    def may_declare_tools(self) -> bool:
+        """Whether tools may be declared for a history that needs some: nothing else brings tools along."""
+        return not self.tools
+
+    @property
     def needs_structure(self) -> bool:
         """Whether only an arm with structured output of its own can make the call."""
         return (self.form is not None and self.form.native) or bool(self.options.get("response_format"))

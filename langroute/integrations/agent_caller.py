@@ -30,6 +30,7 @@ from langroute.integrations.meter import CallMeter, usage_of
 from langroute.integrations.options import take_output_limit
 from langroute.integrations.place import KIND, KIND_REASON
 from langroute.integrations.request import StepReader
+from langroute.integrations.swap.fits import Fitted
 from langroute.pool import ModelPool
 from langroute.records import Step, Usage
 
@@ -83,6 +84,7 @@ class AgentCaller(LangChainCaller):
         self._turn = turn
         self._handler = handler
         self._talk: Sequence[BaseMessage] = turn.request.messages
+        self._sent: Sequence[BaseMessage] = ()
 
     def observe(self, episode: str, call_index: int, /, *, compress: bool = False) -> Step:
         """The step of the call; ``compress`` first makes the conversation shorter that will be sent."""
@@ -117,18 +119,45 @@ class AgentCaller(LangChainCaller):
 
     def _prepared(self, act: Call) -> ModelRequest[Any]:
         """The request with the chosen model and the output limit that was held; the last call of all without tools."""
-        name, request = act.arm.name, self._turn.request
+        name, request, closing = act.arm.name, self._turn.request, act.record.step.closing
+        fitted = self._fit(act)
+        system, talk = self._split(fitted.messages)
+        changed: dict[str, Any] = {
+            "model": self._reader.swap.model(name, fitted.settings),
+            "model_settings": {**fitted.options, **self._pool.output_limit_kwargs(name, act.output_limit)},
+        }
+        if system is not request.system_message:
+            changed["system_message"] = system
+        if closing or talk is not request.messages:
+            changed["messages"] = closing_messages(talk) if closing else talk
+        if closing or fitted.tools is not request.tools:
+            changed["tools"] = list(fitted.tools)
+        choice = fitted.tool_options.get("tool_choice")
+        if closing or choice is not request.tool_choice:
+            changed["tool_choice"] = choice
+        return request.override(**changed)
+
+    def _made_fit(self, act: Call) -> Fitted:
+        request = self._turn.request
         settings = dict(request.model_settings)
         take_output_limit(settings)
-        changed: dict[str, Any] = {
-            "model": self._pool.model(name),
-            "model_settings": {**settings, **self._pool.output_limit_kwargs(name, act.output_limit)},
-        }
-        if act.record.step.closing:
-            changed |= {"messages": closing_messages(self._talk), "tools": [], "tool_choice": None}
-        elif self._talk is not request.messages:
-            changed["messages"] = self._talk
-        return request.override(**changed)
+        self._sent = [*([] if request.system_message is None else [request.system_message]), *self._talk]
+        return self._reader.swap.fit(
+            act.arm.name,
+            messages=self._sent,
+            tools=request.tools,
+            tool_options={} if request.tool_choice is None else {"tool_choice": request.tool_choice},
+            options=settings,
+            closing=act.record.step.closing,
+            declares=self._turn.call.may_declare_tools,
+        )
+
+    def _split(self, messages: Sequence[BaseMessage]) -> tuple[Any, Sequence[BaseMessage]]:
+        """Messages as a request holds them: the system message, and all others."""
+        system = self._turn.request.system_message
+        if messages is self._sent:
+            return system, self._talk
+        return (None, messages) if system is None else (messages[0], messages[1:])
 
     def _meter(self, act: Call, request: ModelRequest[Any]) -> HoldMeter:
         return HoldMeter(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.runnables import Runnable
 
+_NAMES = frozenset({"function", "name", "title"})
 _MOST_TOOLS = 1_024
 _MOST_BOUND = 64  # each keeps a model alive, and its tools
 
@@ -72,6 +73,8 @@ def _kept_schema(mark: _Mark) -> tuple[Mapping[str, Any], int]:
 def _convert(tool: Any) -> Mapping[str, Any]:
     if isinstance(tool, Mapping) and "function" not in tool and "type" in tool and "parameters" not in tool:
         return tool
+    if isinstance(tool, Mapping) and not _NAMES.intersection(tool):
+        return tool  # Google names its own tools by their only key
     return convert_to_openai_tool(tool)
 
 

@@ -22,6 +22,7 @@ from langroute.integrations.bindings import BoundModels
 from langroute.integrations.meter import CallMeter, reply_of
 from langroute.integrations.place import can_resume
 from langroute.integrations.request import ModelCall, StepReader, form_defects
+from langroute.integrations.swap.fits import Fitted
 from langroute.pool import ModelPool
 from langroute.records import Step
 
@@ -93,6 +94,7 @@ class LangChainCaller:
         self._alone = alone
         self._watched = watched
         self._reply = Reply()
+        self._fitted: tuple[Call, Fitted] | None = None
 
     def observe(self, episode: str, call_index: int, /, *, compress: bool = False) -> Step:
         """The step of the call; ``compress`` first makes the prompt shorter that will be sent."""
@@ -178,21 +180,47 @@ class LangChainCaller:
         else:
             yield whole
 
+    def _fit(self, act: Call) -> Fitted:
+        """The call as it is sent to the chosen arm; worked out once per attempt."""
+        if self._fitted is None or self._fitted[0] is not act:
+            self._fitted = act, self._made_fit(act)
+            act.swapped = self._fitted[1].reasons
+        return self._fitted[1]
+
+    def _made_fit(self, act: Call) -> Fitted:
+        call = self._request
+        return self._reader.swap.fit(
+            act.arm.name,
+            messages=call.messages,
+            tools=call.tools,
+            tool_options=call.tool_options,
+            options=call.options,
+            structure=call.structure.options if call.structure is not None else None,
+            closing=act.record.step.closing,
+            declares=call.may_declare_tools,
+            known=call.fitted,
+        )
+
     def _prompt(self, act: Call) -> Any:
-        return closing_messages(self._request.messages) if act.record.step.closing else self._request.prompt
+        messages = self._fit(act).messages
+        if act.record.step.closing:
+            return closing_messages(messages)
+        return self._request.prompt if messages is self._request.messages else list(messages)
 
     def _target(self, act: Call) -> Runnable[Any, Any]:
         """The chosen model with what was bound to the call bound to it."""
-        model: Any = self._pool.model(act.arm.name)
+        fitted = self._fit(act)
+        model: Any = self._reader.swap.model(act.arm.name, fitted.settings)
         if self._request.structure is not None:
             wanted = self._request.structure
             # LangChain drops a call's keyword arguments with include_raw: the limit has to be on the model itself.
             model = self._pool.limited_model(act.arm.name, act.output_limit)
+            model = model.model_copy(update=dict(fitted.settings)) if fitted.settings else model
             return model.with_structured_output(  # type: ignore[no-any-return]
-                wanted.schema, include_raw=wanted.include_raw, **wanted.options
+                wanted.schema, include_raw=wanted.include_raw, **fitted.structure_options
             )
-        if self._request.tools and not act.record.step.closing:
-            return self._bound.bind(model, self._request.tools, self._request.tool_options)
+        if fitted.tools:
+            return self._bound.bind(model, fitted.tools, fitted.tool_options)
         return model  # type: ignore[no-any-return]
 
     def _tells_all(self, act: Call) -> bool:
@@ -233,10 +261,10 @@ class LangChainCaller:
         return config
 
     def _options(self, act: Call) -> dict[str, Any]:
-        name, limit = act.arm.name, act.output_limit
+        name, limit, options = act.arm.name, act.output_limit, self._fit(act).options
         if self._request.structure is not None and self._pool.limited_model(name, limit) is not self._pool.model(name):
-            return dict(self._request.options)  # the limit is on the model
-        return {**self._request.options, **self._pool.output_limit_kwargs(name, limit)}
+            return dict(options)  # the limit is on the model
+        return {**options, **self._pool.output_limit_kwargs(name, limit)}
 
     def _done(self, act: Call, meter: CallMeter, value: Any) -> Reply:
         defects = list(form_defects(self._request, meter.message, meter.written.values()))
@@ -250,6 +278,7 @@ class LangChainCaller:
         self._reader.learn_cache(self._request, act.record.step, act.arm, reply.usage, at=act.record.at)
         if message is not None:
             self._reader.learn_answer(message, model=act.arm.model, asked_with=len(self._request.messages))
+            self._reader.swap.learn_answer(message, act.arm.name)
         return reply
 
 

@@ -161,7 +161,7 @@ class RoutingMiddleware(AgentMiddleware[Any, Any, Any]):
         """Whether another RoutingMiddleware has put in this request's model."""
         if request.model is not chosen.get():
             return False
-        if not any(request.model is self._pool.model(name) for name in self._pool.names):
+        if not self._reader.swap.owns(request.model):
             raise ConfigError(
                 "another RoutingMiddleware with another router stands before this one; a call is routed once, by one "
                 "router: leave one of them out",

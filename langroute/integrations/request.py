@@ -20,6 +20,8 @@ from langroute.integrations.entrance import Entrance
 from langroute.integrations.options import refuse_hidden_costs, take_output_limit, text_bytes
 from langroute.integrations.place import NodePlace, node_place
 from langroute.integrations.signals import Signals
+from langroute.integrations.swap.fits import FittedMessages
+from langroute.integrations.swap.swap import Swap
 from langroute.pool import ModelPool
 from langroute.protocols import Clock
 from langroute.records import Arm, BudgetView, CacheView, Kind, Step, Usage
@@ -99,6 +101,16 @@ class ModelCall:
             size += 2 * schema_bytes(self.structure.schema) + text_bytes(self.structure.options)
         return size
 
+    @cached_property
+    def fitted(self) -> dict[str, FittedMessages]:
+        """The messages as they are sent, by arm, as far as that has been worked out."""
+        return {}
+
+    @property
+    def may_declare_tools(self) -> bool:
+        """Whether tools may be declared for a history that needs some: nothing else brings tools along."""
+        return not self.tools and self.structure is None
+
     @property
     def needs_structure(self) -> bool:
         """Whether the answer must fit a schema or a format."""
@@ -157,6 +169,7 @@ class StepReader:
         self._counts = any(counter is not None for _, _, counter in self._counters)
         self._caches = PromptCaches(pool.arms if config.cache_aware else ())
         self._clock = clock or SystemClock()
+        self.swap = Swap(pool)
 
     def learn_answer(self, message: AIMessage, *, model: str, asked_with: int) -> None:
         """Remember that ``model`` gave this answer to a call on ``asked_with`` messages: then its report of them holds.
@@ -194,8 +207,11 @@ class StepReader:
         entry = self._entrance.rule(place, call.messages) if self._entries else None
         kind, reason = self._kind(place, call, entry)
         reading = self._reader.read(call.messages)
+        survey = self.swap.survey(call)
         size = call.schema_bytes
-        bounds = self._arm_bounds(call, reading) if self._counts or reading.last_usage is not None else None
+        bounds = None
+        if self._counts or reading.last_usage is not None or survey.growth:
+            bounds = self._arm_bounds(call, reading, survey.growth)
         expected = expected_input_tokens(reading, tools_bytes=size)
         if bounds:
             expected = min(expected, *bounds.values())
@@ -209,7 +225,7 @@ class StepReader:
             purpose=place.purpose or default_purpose(kind),
             pressure=self._signals.pressure(reading, call.config, episode=episode, place=place, expected=expected),
             input_tokens=expected,
-            input_bound=bound_input_tokens(reading, tools_bytes=size),
+            input_bound=bound_input_tokens(reading, tools_bytes=size) + survey.most_growth,
             arm_bounds=tuple(bounds.items()) if bounds else (),
             output_cap=call.output_limit or self._config.output_cap(kind),
             needs_tools=bool(call.tools),
@@ -226,6 +242,7 @@ class StepReader:
             ),
             needs_media=reading.media_kinds,
             alone=alone,
+            rejected=survey.unfit,
             caches=self._expected_caches(call, expected) if self._caches else (),
         )
 
@@ -241,7 +258,7 @@ class StepReader:
     def _tool_category(self, call: ModelCall) -> str:
         return self._signals.tool_category(call.tools, call.tool_options, lambda: call.tool_schemas)
 
-    def _arm_bounds(self, call: ModelCall, reading: Reading) -> dict[str, int]:
+    def _arm_bounds(self, call: ModelCall, reading: Reading, growth: Mapping[str, int]) -> dict[str, int]:
         """Bounds that hold for single arms: by their own tokenizer, or by what they reported of the prefix."""
         last = reading.last_usage
         counted: dict[int, int] = {}
@@ -251,9 +268,10 @@ class StepReader:
             if counter is not None:
                 if id(counter) not in counted:
                     counted[id(counter)] = counter(call.messages, call.tool_schemas)
-                bounds[arm] = counted[id(counter)]
+                bounds[arm] = counted[id(counter)] + growth.get(arm, 0)
             elif last is not None and reporter == model:
-                bounds[arm] = bound_input_tokens(reading, tools_bytes=call.schema_bytes, reported_model=last.model)
+                bound = bound_input_tokens(reading, tools_bytes=call.schema_bytes, reported_model=last.model)
+                bounds[arm] = bound + growth.get(arm, 0)
         return bounds
 
     def _reporter(self, call: ModelCall) -> str | None:

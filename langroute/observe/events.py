@@ -111,8 +111,8 @@ class RejectionPart(_Part):
 
     arm: str = Field(description="name of the arm")
     reason: str = Field(description="what was wrong")
-    why: Literal["answer", "fault", "person"] = Field(
-        description="its answer was not accepted, its call failed, or a person said no"
+    why: Literal["answer", "fault", "person", "unfit"] = Field(
+        description="its answer was not accepted, its call failed, a person said no, or it cannot be sent the call"
     )
 
 
@@ -144,6 +144,7 @@ class OutcomePart(_Part):
     error: str = Field(description="class name of the error that ended the call; empty without one")
     served_by: str = Field(description="model that the provider says answered; empty when it does not say")
     service_tier: str = Field(description="tier that the provider says it was served in; empty when it does not say")
+    swapped: tuple[str, ...] = Field(description="what was changed or left out of what was sent, to fit the arm")
 
 
 class _Event(_Part):

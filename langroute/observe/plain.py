@@ -112,6 +112,7 @@ def _outcome(outcome: Outcome) -> Event:
         "error": outcome.error,
         "served_by": outcome.served_by,
         "service_tier": outcome.service_tier,
+        "swapped": outcome.swapped,
     }
 
 

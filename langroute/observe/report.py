@@ -284,6 +284,7 @@ def _facts(record: Record) -> tuple[tuple[str, str], ...]:
         ("call", f"about {step.input_tokens} tokens in" + _at_most(decision.output_limit)),
         ("budget", _budget(step.budget)),
         ("outcome", _outcome(record)),
+        ("swapped", "; ".join(record.outcome.swapped) if record.outcome is not None else ""),
     )
 
 
