@@ -66,7 +66,7 @@ class ModelCall:
 
     Attributes:
         prompt: the input, as the user gave it.
-        messages: the same as messages.
+        messages: the same as messages; a list that nobody changes any more.
         config: the config in force, callbacks included.
         tools: tools bound to the call.
         tool_options: options of the binding, such as ``tool_choice``.
@@ -206,7 +206,7 @@ class StepReader:
         place = node_place(call.config)
         entry = self._entrance.rule(place, call.messages) if self._entries else None
         kind, reason = self._kind(place, call, entry)
-        reading = self._reader.read(call.messages)
+        reading = self._reader.read(call.messages, settled=True)
         survey, size = self.swap.survey(call), call.schema_bytes
         bounds = self._arm_bounds(call, reading, survey.growth)
         expected = expected_input_tokens(reading, tools_bytes=size)

@@ -42,9 +42,9 @@ class PlainConversations:
         self._lock = Lock()
 
     def has(self, messages: Sequence[BaseMessage]) -> bool:
-        """Whether a conversation can be sent to any arm as it is."""
+        """Whether a conversation can be sent to any arm as it is; nobody may change the list of it afterwards."""
         start = _leading(messages)
-        body = list(messages[start:])
+        body = messages if not start and isinstance(messages, list) else list(messages[start:])
         if not body or (self._opened and author(body[0]) != "human"):
             return False
         if not all(isinstance(message.content, str) for message in messages[:start]):
@@ -72,7 +72,9 @@ class PlainConversations:
         if known is None:
             return 0, None
         begin = min(known.settled, len(body) - 1)
-        if not _same(known.messages[:begin], body[:begin]):
+        # A long list is compared faster than it is copied: only the longer one is cut.
+        before = known.messages if len(known.messages) == begin else known.messages[:begin]
+        if not _same(before, body[:begin]):
             return 0, None
         while begin and author(body[begin]) == "tool":  # in the midst of a turn
             begin -= 1
