@@ -21,6 +21,9 @@ def charge_request(
 ) -> HoldRequest:
     """The hold of a charge: its whole cost, rounded up to the nano-dollar.
 
+    It is settled at once at the same amount, so its lease is over from the beginning: a hold that is still open may be
+    settled by anybody.
+
     Raises:
         ConfigError: the name is empty, the dollars are no amount or the purpose is unknown; names the field.
     """
@@ -29,7 +32,9 @@ def charge_request(
     if purpose not in _PURPOSES:
         raise ConfigError(f"{purpose!r} is no purpose; use one of {', '.join(_PURPOSES)}", field="purpose")
     amount = Amount(nano_usd=cost_nano(dollars, field="dollars"))
-    return HoldRequest(id=charge_id, scopes=(scope,), amount=amount, purpose=purpose, arm=f"charge:{name}", at=at)
+    return HoldRequest(
+        id=charge_id, scopes=(scope,), amount=amount, purpose=purpose, arm=f"charge:{name}", at=at, expires=at
+    )
 
 
 def charged(name: str, request: HoldRequest, *, episode: str) -> ActionTaken:

@@ -160,6 +160,17 @@ def test_a_settlement_that_fails_leaves_the_charge_held(caplog: pytest.LogCaptur
     assert len(desk.told) == 1
 
 
+def test_a_charge_that_was_not_settled_can_be_settled_by_anybody() -> None:
+    """Of a process that died between the two, or whose store went away: it is booked at what it cost."""
+    ledger = FailingLedger()
+    desk = Desk(ledger=ledger)
+    ledger.fail["settle"] = LedgerUnavailable("the disk is full")
+    desk.episode.charge("search", 0.25)
+    (line,) = desk.ledger.expire(at=desk.clock.now())
+    assert (line.settled, line.expired) == (Amount(nano_usd=DOLLAR // 4), True)
+    assert desk.ledger.balance("episode:e").held == Amount()
+
+
 async def test_a_charge_does_not_block_the_event_loop(tmp_path: Path) -> None:
     """Where the store waits for a disk, `acharge` books in another thread; else at once."""
     threads: list[int] = []
