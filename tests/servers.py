@@ -33,6 +33,7 @@ class RedisServer:
     """
 
     def __init__(self, *, limited_to: int | None = None, **settings: str) -> None:
+        self._binary = binary()
         self.folder = Path(tempfile.mkdtemp(prefix="langroute-redis-"))
         self.port = spare_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
@@ -46,7 +47,7 @@ class RedisServer:
         """Start it on its port and its files, and return when it answers (to this password, where it asks for one)."""
         own = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(self.folder), "daemonize": "no"}
         options = [word for name, value in (own | self._settings).items() for word in (f"--{name}", value)]
-        command = [binary(), *options]
+        command = [self._binary, *options]
         if self._limited_to is not None:  # the server is to be told of a full disk, not killed by a signal
             command = ["/bin/sh", "-c", f'trap "" XFSZ; ulimit -f {self._limited_to // 512}; exec "$@"', "sh", *command]
         with (self.folder / "log").open("ab") as log:
@@ -142,8 +143,10 @@ def shared_server() -> Iterator[str]:
         yield STANDARD
     else:
         server = RedisServer().start()
-        yield server.url
-        server.end()
+        try:
+            yield server.url
+        finally:
+            server.end()
 
 
 def own_books(server_url: str) -> Iterator[str]:

@@ -293,7 +293,7 @@ class RoutedChatModel(BaseChatModel):
             and (kinds <= _USUAL_MESSAGES or all(issubclass(kind, BaseMessage) for kind in kinds))
         ):
             return list(prompt)
-        return self._convert_input(prompt).to_messages()
+        return list(self._convert_input(prompt).to_messages())
 
     def _with_own(self, config: RunnableConfig) -> RunnableConfig:
         """A config with this model's own callbacks, tags and metadata; where both say something, the config wins."""

@@ -42,7 +42,7 @@ def logged_call(
         formats = {"response_format": next(iter(formats.values()))}
     return ModelCall(
         prompt=messages,
-        messages=messages,
+        messages=list(messages),
         config=_config(metadata, tags),
         tools=tools,
         structure=structure,

@@ -66,7 +66,7 @@ class ModelCall:
 
     Attributes:
         prompt: the input, as the user gave it.
-        messages: the same as messages.
+        messages: the same as messages; a list that nobody changes any more.
         config: the config in force, callbacks included.
         tools: tools bound to the call.
         tool_options: options of the binding, such as ``tool_choice``.
@@ -206,12 +206,9 @@ class StepReader:
         place = node_place(call.config)
         entry = self._entrance.rule(place, call.messages) if self._entries else None
         kind, reason = self._kind(place, call, entry)
-        reading = self._reader.read(call.messages)
-        survey = self.swap.survey(call)
-        size = call.schema_bytes
-        bounds = None
-        if self._counts or reading.last_usage is not None or survey.growth:
-            bounds = self._arm_bounds(call, reading, survey.growth)
+        reading = self._reader.read(call.messages, settled=True)
+        survey, size = self.swap.survey(call), call.schema_bytes
+        bounds = self._arm_bounds(call, reading, survey.growth)
         expected = expected_input_tokens(reading, tools_bytes=size)
         if bounds:
             expected = min(expected, *bounds.values())
@@ -226,7 +223,7 @@ class StepReader:
             pressure=self._signals.pressure(reading, call.config, episode=episode, place=place, expected=expected),
             input_tokens=expected,
             input_bound=bound_input_tokens(reading, tools_bytes=size) + survey.most_growth,
-            arm_bounds=tuple(bounds.items()) if bounds else (),
+            arm_bounds=tuple(bounds.items()),
             output_cap=call.output_limit or self._config.output_cap(kind),
             needs_tools=bool(call.tools),
             needs_structure=call.needs_structure,
@@ -260,9 +257,11 @@ class StepReader:
 
     def _arm_bounds(self, call: ModelCall, reading: Reading, growth: Mapping[str, int]) -> dict[str, int]:
         """Bounds that hold for single arms: by their own tokenizer, or by what they reported of the prefix."""
-        last = reading.last_usage
-        counted: dict[int, int] = {}
         bounds: dict[str, int] = {}
+        last = reading.last_usage
+        if last is None and not self._counts:
+            return bounds
+        counted: dict[int, int] = {}
         reporter = self._reporter(call) if last is not None and last.anchored else None
         for arm, model, counter in self._counters:
             if counter is not None:

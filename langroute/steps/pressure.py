@@ -121,14 +121,20 @@ class ConversationReader:
         self._cursors: OrderedDict[Hashable, _Cursor] = OrderedDict()
         self._lock = Lock()
 
-    def read(self, messages: Sequence[Any]) -> Reading:
-        """What a conversation tells, all of it, at the price of its new messages."""
+    def read(self, messages: Sequence[Any], *, settled: bool = False) -> Reading:
+        """What a conversation tells, all of it, at the price of its new messages.
+
+        Args:
+            messages: the conversation.
+            settled: nobody changes this list any more, so it need not be copied to be remembered.
+        """
         start = 0
         for message in messages:
             if author(message) != "system":
                 break
             start += 1
-        head, body = list(messages[:start]), list(messages[start:])
+        head = list(messages[:start]) if start else []
+        body = messages if settled and not start and isinstance(messages, list) else list(messages[start:])
         if not body:
             return _reading(_Tally(), head, new=0)
         key = _key(body[0])
@@ -355,6 +361,7 @@ def _same(left: Any, right: Any) -> bool:
 def _common(known: list[Any], body: list[Any]) -> int:
     """Length of the common prefix."""
     shorter = min(len(known), len(body))
-    if _same(known[:shorter], body[:shorter]):  # list comparison tries identity first, in C
+    # List comparison tries identity first, in C; a copy of a long list takes longer than that.
+    if _same(known if len(known) == shorter else known[:shorter], body if len(body) == shorter else body[:shorter]):
         return shorter
     return next(index for index in range(shorter) if not _same(known[index], body[index]))

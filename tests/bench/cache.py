@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the figures; exit code 2 when the real calls should be read and cannot be."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--tasks", type=int, default=300, help="tasks per router in the lab")
+    parser.add_argument("--tasks", type=int, default=150, help="tasks per router in the lab")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--lab-only", action="store_true", help="leave the real calls out")
     only.add_argument("--steps-only", action="store_true", help="leave the lab out")

@@ -115,7 +115,7 @@ def test_the_log_has_what_was_expected(caplog: pytest.LogCaptureFixture) -> None
     """The decision's line has the caches, by arm."""
     with caplog.at_level(logging.INFO, logger="langroute"):
         two_calls(router_of())
-    lines = [line.message for line in caplog.records if "routing_decision" in line.message]
+    lines = [line.message for line in caplog.records if "routing_step" in line.message]
     assert '"caches": []' in lines[0] or '"caches":[]' in lines[0]
     assert '"read_tokens":2000' in lines[1].replace(" ", "")
 

@@ -12,7 +12,8 @@ from langroute.steps.facts import message_bytes
 from langroute.steps.input_tokens import MESSAGE_TOKENS
 from tests.unit.integrations.swap.arms import MODELS, pool, target
 
-SWAP = Swap(pool())
+POOL = pool()
+SWAP = Swap(POOL)
 ARMS = st.sampled_from(sorted(MODELS))
 WORDS = st.sampled_from(["", " ", "a", "tell me", "the sky ☂"])
 IDS = st.sampled_from(["", "call_1", "call_2", "functions.f:0", "y" * 50])
@@ -114,3 +115,17 @@ def test_the_hold_covers_what_is_sent(messages: list[BaseMessage], arm: str) -> 
         return sum(message_bytes(message)[0] + MESSAGE_TOKENS for message in of)
 
     assert size(fitted.messages) <= size(messages) + fitted.growth
+
+
+@settings(deadline=None, max_examples=200)
+@given(TALKS, TALKS, TALKS, st.lists(st.integers(0, 12), min_size=2, max_size=6), ARMS)
+def test_what_is_remembered_changes_nothing(
+    trunk: list[BaseMessage], left: list[BaseMessage], right: list[BaseMessage], cuts: list[int], arm: str
+) -> None:
+    """Forks, earlier points and longer ones, in any order: the same is sent as if nothing had been sent before."""
+    for number, cut in enumerate(cuts):
+        messages = [*trunk, *(left if number % 2 else right)][: cut + 1]
+        told, fresh = SWAP.fit(arm, messages=messages), Swap(POOL).fit(arm, messages=messages)
+        assert frozen(list(told.messages)) == frozen(list(fresh.messages))
+        assert told.reasons == fresh.reasons
+        assert SWAP.messages(messages, arm).growth == Swap(POOL).messages(messages, arm).growth

@@ -117,9 +117,10 @@ def test_a_thread_that_fails_fails_the_figure(bench: Any) -> None:
         def settle(self, *args: Any, **kwargs: Any) -> Entry:
             raise LedgerUnavailable("away")
 
+    before = threading.active_count()
     with pytest.raises(LedgerUnavailable):
         pairs_per_s(Broken(), threads=2, pairs=4, run="a")
-    assert threading.active_count() < 10
+    assert threading.active_count() <= before
 
 
 def test_a_store_that_does_not_answer_is_told(bench: Any, tmp_path: Path) -> None:

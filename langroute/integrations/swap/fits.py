@@ -6,7 +6,10 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
+from langroute.quick import quick
 
+
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
     """One message as it is sent.
@@ -27,6 +30,7 @@ class Fit:
     growth: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittedMessages:
     """A conversation as it is sent to one arm.
@@ -44,6 +48,7 @@ class FittedMessages:
     why_not: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
     """A whole call as it is sent to one arm.

@@ -8,8 +8,6 @@ by another one, as LangGraph treats it.
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from itertools import islice
-from operator import is_
 from threading import Lock
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
@@ -23,76 +21,98 @@ _MOST = 256
 
 
 class _Known:
-    """A conversation as last looked at: its settled part, without the last turn, and the call ids in that part."""
+    """A conversation as last looked at: its settled part, without the last turn, and where its calls were made."""
 
-    __slots__ = ("ids", "messages", "settled")
+    __slots__ = ("calls", "messages", "settled")
 
-    def __init__(self, messages: list[BaseMessage], settled: int, ids: set[str]) -> None:
-        self.messages, self.settled, self.ids = messages, settled, ids
+    def __init__(self, messages: list[BaseMessage], settled: int, calls: dict[str, int]) -> None:
+        self.messages, self.settled, self.calls = messages, settled, calls
 
 
 class PlainConversations:
-    """Knows plain conversations again. Keeps the messages of at most 256 alive; safe from any thread."""
+    """Knows plain conversations again. Keeps the messages of at most 256 alive; safe from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        opened: a person has to open the conversation, as Anthropic and Google demand.
+    """
+
+    def __init__(self, *, opened: bool = True) -> None:
+        self._opened = opened
         self._known: OrderedDict[int, _Known] = OrderedDict()
         self._lock = Lock()
 
     def has(self, messages: Sequence[BaseMessage]) -> bool:
-        """Whether a conversation can be sent to any arm as it is."""
+        """Whether a conversation can be sent to any arm as it is; nobody may change the list of it afterwards."""
         start = _leading(messages)
-        body = list(messages[start:])
-        if not body or author(body[0]) != "human":
+        body = messages if not start and isinstance(messages, list) else list(messages[start:])
+        if not body or (self._opened and author(body[0]) != "human"):
             return False
         if not all(isinstance(message.content, str) for message in messages[:start]):
             return False
-        begin, ids = self._resume(body)
-        scan = _Scan(ids)
-        settled = scan.over(body, begin)
+        begin, known = self._resume(body)
+        scan = _Scan(known.calls if known is not None else {}, begin)
+        settled = scan.over(body)
         if settled is None:
             return False
+        if known is not None and settled <= known.settled:
+            return True  # a shorter part of it, such as an earlier point of a thread: what is known stays known
+        calls = known.calls if known is not None else {}
+        calls.update(scan.settled)
         key = id(body[0])
-        ids.update(scan.settled)
         with self._lock:
-            self._known[key] = _Known(body, settled, ids)
+            self._known[key] = _Known(body, settled, calls)
             self._known.move_to_end(key)
             while len(self._known) > _MOST:
                 self._known.popitem(last=False)
         return True
 
-    def _resume(self, body: list[BaseMessage]) -> tuple[int, set[str]]:
-        """Up to where a conversation is known to be plain, and the call ids up to there."""
+    def _resume(self, body: list[BaseMessage]) -> tuple[int, _Known | None]:
+        """Up to where a conversation is known to be plain, and what is known of it."""
         known = self._known.get(id(body[0]))
-        if known is None or len(body) <= known.settled:
-            return 0, set()
-        # By identity alone: equal messages need not have the same extras.
-        same = all(map(is_, islice(known.messages, known.settled), body))
-        return (known.settled, known.ids) if same else (0, set())
+        if known is None:
+            return 0, None
+        begin = min(known.settled, len(body) - 1)
+        # A long list is compared faster than it is copied: only the longer one is cut.
+        before = known.messages if len(known.messages) == begin else known.messages[:begin]
+        if not _same(before, body[:begin]):
+            return 0, None
+        while begin and author(body[begin]) == "tool":  # in the midst of a turn
+            begin -= 1
+        return begin, known
+
+
+def _same(left: list[BaseMessage], right: list[BaseMessage]) -> bool:
+    try:
+        return left == right  # list comparison tries identity first, in C
+    except ValueError:  # an array among the extras has no single truth value: take it as changed
+        return False
 
 
 class _Scan:
     """Looks at one message after the other.
 
     Args:
-        ids: call ids of what is settled; not changed, since the look may fail.
+        calls: where the calls of a known conversation were made, by id; not changed, since the look may fail.
+        begin: the place from which on it is looked at.
 
     Attributes:
-        settled: call ids of the turns that are settled now.
+        settled: where the calls of the turns that are settled now were made.
     """
 
-    __slots__ = ("_fresh", "_ids", "_open", "settled")
+    __slots__ = ("_begin", "_calls", "_fresh", "_open", "settled")
 
-    def __init__(self, ids: set[str]) -> None:
-        self.settled: set[str] = set()
-        self._ids = ids
-        self._fresh: list[str] = []
+    def __init__(self, calls: dict[str, int], begin: int) -> None:
+        self.settled: dict[str, int] = {}
+        self._calls = calls
+        self._begin = begin
+        self._fresh: dict[str, int] = {}
         self._open: set[str] = set()
 
-    def over(self, body: list[BaseMessage], begin: int) -> int | None:
-        """How many messages are settled, those before ``begin`` included; None where one is not plain."""
-        settled = begin
-        for place in range(begin, len(body)):
-            if not self._takes(body[place]):
+    def over(self, body: list[BaseMessage]) -> int | None:
+        """How many messages are settled, those before the beginning included; None where one is not plain."""
+        settled = self._begin
+        for place in range(self._begin, len(body)):
+            if not self._takes(body[place], place):
                 return None
             if not self._open and place < len(body) - 1:
                 settled = place + 1
@@ -100,7 +120,7 @@ class _Scan:
                 self._fresh.clear()
         return None if self._open else settled
 
-    def _takes(self, message: BaseMessage) -> bool:
+    def _takes(self, message: BaseMessage, place: int) -> bool:
         if not isinstance(message.content, str):
             return False
         who = author(message)
@@ -111,19 +131,19 @@ class _Scan:
         if self._open or not has_clean_name(message):
             return False
         if who == "ai" and isinstance(message, AIMessage):
-            return self._takes_answer(message)
+            return self._takes_answer(message, place)
         return who == "human" and isinstance(message, HumanMessage) and bool(message.content.strip())
 
-    def _takes_answer(self, message: AIMessage) -> bool:
+    def _takes_answer(self, message: AIMessage, place: int) -> bool:
         if message.invalid_tool_calls or (message.additional_kwargs and has_own_extras(message)):
             return False
         for call in message.tool_calls:
             known = call["id"] or ""
-            used = known in self._ids or known in self.settled or known in self._fresh
+            used = self._calls.get(known, place) < self._begin or known in self.settled or known in self._fresh
             if used or not _USUAL_ID.fullmatch(known):
                 return False
             self._open.add(known)
-            self._fresh.append(known)
+            self._fresh[known] = place
         return bool(message.tool_calls) or bool(str(message.content).strip())
 
 

@@ -36,25 +36,59 @@ class Arranged:
     added: int = 0
     ids: dict[str, None] = field(default_factory=dict)
 
-    def copy(self) -> "Arranged":
-        """A twin that can go on by itself."""
-        return Arranged(list(self.messages), list(self.reasons), self.why_not, self.growth, self.added, dict(self.ids))
+    def up_to(self, mark: "Mark") -> "Arranged":
+        """A twin as it was when a place was settled, which can go on by itself."""
+        ids = dict(self.ids) if mark.ids == len(self.ids) else dict.fromkeys(islice(self.ids, mark.ids))
+        return Arranged(
+            messages=self.messages[: mark.messages],
+            reasons=self.reasons[: mark.reasons],
+            why_not=mark.why_not,
+            growth=mark.growth,
+            added=mark.added,
+            ids=ids,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How much there was of everything when a place was settled: nothing that comes later changes it.
+
+    Attributes:
+        given: messages of the conversation.
+        messages: messages that are sent for them.
+        reasons: reasons noted.
+        why_not: why the arm cannot be sent them.
+        growth: bytes by which they are larger.
+        added: messages that stand for none.
+        ids: ids of calls.
+    """
+
+    given: int = 0
+    messages: int = 0
+    reasons: int = 0
+    why_not: str = ""
+    growth: int = 0
+    added: int = 0
+    ids: int = 0
 
 
 @dataclass(slots=True)
 class Progress:
-    """The settled part of a conversation: nothing that comes later changes what is sent for it.
+    """The settled part of a conversation.
 
     Attributes:
         given: the messages.
         done: what they became; not to be changed any more.
+        marks: the last few places that were settled, in order.
     """
 
     given: list[BaseMessage] = field(default_factory=list)
     done: Arranged = field(default_factory=Arranged)
+    marks: tuple[Mark, ...] = ()
 
 
-_NOTHING = Progress()
+_MARKS = 4
+_NOTHING = Progress(marks=(Mark(),))
 
 
 class ProgressBook:
@@ -64,19 +98,32 @@ class ProgressBook:
         self._kept: OrderedDict[tuple[int, str], Progress] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, messages: Sequence[BaseMessage], arm: str) -> Progress:
-        """How far this very conversation has been put in order for an arm; nothing where it has not."""
+    def of(self, messages: Sequence[BaseMessage], arm: str) -> tuple[Progress, Mark]:
+        """What is known of this very conversation for an arm, and the last place up to which that holds."""
         known = self._kept.get((id(messages[0]), arm)) if messages else None
-        if known is None or len(messages) <= len(known.given):
-            return _NOTHING
+        if known is None:
+            return _NOTHING, _NOTHING.marks[0]
+        mark = next((mark for mark in reversed(known.marks) if mark.given < len(messages)), None)
         # By identity alone: equal messages need not have the same extras.
-        return known if all(map(is_, known.given, islice(messages, len(known.given)))) else _NOTHING
+        if mark is None or not all(map(is_, islice(known.given, mark.given), messages)):
+            return _NOTHING, _NOTHING.marks[0]
+        return known, mark
 
-    def keep(self, progress: Progress, arm: str) -> None:
-        """Remember how far a conversation has been put in order; the one not asked for longest is forgotten."""
-        if not progress.given:
-            return
-        key = (id(progress.given[0]), arm)
+    def keep(
+        self, messages: Sequence[BaseMessage], arm: str, done: Arranged, mark: Mark, before: tuple[Mark, ...]
+    ) -> None:
+        """Remember how far a conversation has been put in order; the one that grew longest ago is forgotten.
+
+        Args:
+            messages: the conversation.
+            arm: the arm.
+            done: what it became.
+            mark: up to where that is settled.
+            before: places in it that were settled before.
+        """
+        marks = (*(known for known in before if 0 < known.given < mark.given), mark)[-_MARKS:]
+        progress = Progress(given=list(messages[: mark.given]), done=done.up_to(mark), marks=marks)
+        key = (id(messages[0]), arm)
         with self._lock:
             self._kept[key] = progress
             self._kept.move_to_end(key)

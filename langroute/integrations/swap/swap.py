@@ -33,7 +33,7 @@ from langroute.integrations.swap.tools import (
     tool_owners,
     why_no_tools,
 )
-from langroute.integrations.swap.turns import Arranger, is_cold
+from langroute.integrations.swap.turns import Arranger, is_cold, opened
 from langroute.pool import ModelPool
 from langroute.records import Rejection
 from langroute.steps.facts import message_bytes
@@ -111,7 +111,8 @@ class Swap:
         self._declares = any(target.declares_tools for target in self._targets.values())
         self._authors = Authors()
         self._memory = FitMemory()
-        self._plain = PlainConversations()
+        strict = any(target.wire in {"anthropic", "google"} for target in self._targets.values())
+        self._plain = PlainConversations(opened=strict)
         self._progress = ProgressBook()
         self._models: dict[tuple[str, tuple[str, ...]], BaseChatModel] = {}
 
@@ -214,14 +215,19 @@ class Swap:
     def messages(self, messages: Sequence[BaseMessage], arm: str) -> FittedMessages:
         """A conversation as it is sent to an arm, with how much it grows and why it might not be sent at all."""
         target = self._targets[arm]
+        known, mark = self._progress.of(messages, arm)
         arranger = Arranger(
             messages,
             target,
             lambda message: self._memory.of(message, target, self._fit),
-            self._progress.of(messages, arm),
+            known.done.up_to(mark),
+            mark.given,
         )
         done = arranger.arrange()
-        self._progress.keep(arranger.settled, arm)
+        if arranger.mark is not None:
+            before = tuple(place for place in known.marks if place.given <= mark.given)  # not those of another fork
+            self._progress.keep(messages, arm, done, arranger.mark, before)
+        done = opened(done, target)
         same = len(done.messages) == len(messages) and all(map(is_, done.messages, messages))
         return FittedMessages(
             messages=messages if same else done.messages,

@@ -9,7 +9,6 @@ what stands before them.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
@@ -17,7 +16,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langroute.integrations.swap import reasons as why
 from langroute.integrations.swap.fits import Fit
 from langroute.integrations.swap.inputs import as_human, says_nothing, with_known_role
-from langroute.integrations.swap.progress import Arranged, Progress
+from langroute.integrations.swap.progress import Arranged, Mark
 from langroute.integrations.swap.targets import Target
 from langroute.steps.facts import author, message_bytes
 
@@ -34,61 +33,39 @@ class Arranger:
         messages: the conversation.
         target: the arm it is sent to.
         fit_of: what a single message becomes; None for itself.
-        progress: how far that has been done already.
+        done: what the settled part of it became.
+        start: how many messages that part has.
 
     Attributes:
-        settled: how far it has been done now.
+        mark: up to where it is settled now; None where nothing more is.
     """
 
-    def __init__(self, messages: Sequence[BaseMessage], target: Target, fit_of: FitOf, progress: Progress) -> None:
-        self.settled = progress
+    def __init__(
+        self, messages: Sequence[BaseMessage], target: Target, fit_of: FitOf, done: Arranged, start: int = 0
+    ) -> None:
+        self.mark: Mark | None = None
         self._messages = messages
         self._target = target
         self._fit_of = fit_of
         self._strict = target.wire != "other"
-        self._start = len(progress.given)
-        self._done = progress.done.copy()
-        self._results = _results(messages, self._start)
+        self._start = start
+        self._done = done
+        self._results = _results(messages, start)
         self._taken: set[int] = set()
         self._farthest = 0
         self._open_calls = False
 
     def arrange(self) -> Arranged:
-        """The conversation as it is sent."""
-        last, mark = len(self._messages) - 1, None
+        """The conversation as it is sent, but for who opens it."""
+        done, last = self._done, len(self._messages) - 1
+        settled: tuple[int, int, int, str, int, int, int] | None = None
         for place in range(self._start, len(self._messages)):
             self._add(place, self._messages[place])
             if place < last and not self._open_calls and self._farthest <= place:
-                done = self._done
-                mark = (
-                    place + 1,
-                    len(done.messages),
-                    len(done.reasons),
-                    done.why_not,
-                    done.growth,
-                    done.added,
-                    len(done.ids),
-                )
-        if mark is not None:
-            self.settled = self._settled(*mark)
-        if self._target.wire in {"anthropic", "google"}:
-            self._open()
-        return self._done
-
-    def _settled(
-        self, given: int, messages: int, reasons: int, why_not: str, growth: int, added: int, ids: int
-    ) -> Progress:
-        """The progress up to a place, by how much there was of everything when it was reached."""
-        done = self._done
-        kept = Arranged(
-            messages=done.messages[:messages],
-            reasons=list(dict.fromkeys(done.reasons[:reasons])),
-            why_not=why_not,
-            growth=growth,
-            added=added,
-            ids=dict.fromkeys(islice(done.ids, ids)),
-        )
-        return Progress(given=list(self._messages[:given]), done=kept)
+                counts = len(done.messages), len(done.reasons)
+                settled = place + 1, *counts, done.why_not, done.growth, done.added, len(done.ids)
+        self.mark = None if settled is None else Mark(*settled)
+        return done
 
     def _add(self, place: int, given: BaseMessage) -> None:
         message = given
@@ -248,17 +225,20 @@ class Arranger:
         answered = all(author(message) == "ai" for message in messages[place + 1 : place + 2])
         return self._target.system_inside and follows and answered
 
-    def _open(self) -> None:
-        """See to it that a person opens the conversation: Anthropic and Google demand it."""
-        messages = self._done.messages
-        first = next((place for place, sent in enumerate(messages) if author(sent) != "system"), None)
-        if first is not None and author(messages[first]) == "human":
-            return
+
+def opened(done: Arranged, target: Target) -> Arranged:
+    """See to it that a person opens the conversation: Anthropic and Google demand it."""
+    if target.wire not in {"anthropic", "google"}:
+        return done
+    messages = done.messages
+    first = next((place for place, sent in enumerate(messages) if author(sent) != "system"), None)
+    if first is None or author(messages[first]) != "human":
         opening = HumanMessage(_OPENING)
         messages.insert(len(messages) if first is None else first, opening)
-        self._done.growth += message_bytes(opening)[0]
-        self._done.added += 1
-        self._done.reasons.append(why.OPENING)
+        done.growth += message_bytes(opening)[0]
+        done.added += 1
+        done.reasons.append(why.OPENING)
+    return done
 
 
 def _results(messages: Sequence[BaseMessage], start: int) -> dict[str, list[int]]:

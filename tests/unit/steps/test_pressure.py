@@ -337,3 +337,16 @@ def test_hidden_reasoning_is_bounded_by_its_report() -> None:
     reading = ConversationReader().read([HumanMessage("q"), AIMessage("a", usage_metadata=usage)])
     assert reading.reasoning_tokens == 880
     assert bound_input_tokens(reading) >= 880
+
+
+def test_only_a_settled_list_is_remembered_without_a_copy() -> None:
+    """A list that grows after it was read is read anew; one that nobody changes need not be copied."""
+    growing: list[AnyMessage] = [HumanMessage("Hi")]
+    reader = ConversationReader()
+    reader.read(growing)
+    growing.append(AIMessage("Yes?"))
+    assert reader.read(growing).new_messages == 1
+    settled: list[AnyMessage] = [HumanMessage("Hi"), AIMessage("Yes?")]
+    again = ConversationReader()
+    assert again.read(settled, settled=True).new_messages == 2
+    assert again.read([*settled, HumanMessage("No.")], settled=True).new_messages == 1
