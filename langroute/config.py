@@ -26,8 +26,8 @@ class RouterConfig(BaseModel):
 
     Attributes:
         budget: what each episode may use; unlimited when left out.
-        store: where books and journal live: ``memory://``, ``sqlite:///file.db``, ``postgresql://user@host/database`` or,
-            for books alone, ``redis://host:6379/0``.
+        store: where books and journal live: ``memory://``, ``sqlite:///file.db``, ``postgresql://user@host/database``
+            or, for books alone, ``redis://host:6379/0``.
         journal: where records go instead, a URL of the same kinds but Redis; the store when left out.
         policy: ``prior``, ``always-small``, ``always-large`` or ``always:ARM``.
         cache_aware: expect a call to cost what the prompt caches will leave of it; when false, the full price.

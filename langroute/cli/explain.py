@@ -74,13 +74,14 @@ def _tell_of_books(store: str, episode: str, records: "Sequence[Record]", action
     booked = [record.outcome for record in records if record.action != "shadow"]
     calls = sum(outcome.cost_nano for outcome in booked if outcome is not None)
     told = calls + sum(action.cost_nano for action in actions)
-    if books.spent.nano_usd == told and not books.held.nano_usd:
+    if books.lifetime.nano_usd == told and not books.held.nano_usd:
         return
     typer.echo()
     text = (
-        f"The books say {format_dollars(books.spent.nano_usd)} spent and {format_dollars(books.held.nano_usd)} held; "
+        f"The books say {format_dollars(books.lifetime.nano_usd)} spent and {format_dollars(books.held.nano_usd)} held; "
         f"what stands above comes to {format_dollars(told)}. Either calls are under way, or a process ended before it "
-        "could store a record or settle a hold: such a hold stays, since its call may have been billed."
+        "could store a record or settle a hold: such a hold stays, since its call may have been billed. Or a line was "
+        f"put right since: see langroute ledger show {episode}."
     )
     console().print(Paragraph(text=text))
 

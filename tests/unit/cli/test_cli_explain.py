@@ -58,6 +58,19 @@ def test_books_that_know_more_than_the_records_are_told(run: Run, store: str) ->
     told = " ".join(run("explain", "order-42", "--store", store, width=120).output.split())
     assert "and $0.002 held" in told
     assert "such a hold stays, since its call may have been billed" in told
+    assert "langroute ledger show order-42" in told
+
+
+def test_books_that_were_reset_still_agree_with_the_records(run: Run, store: str) -> None:
+    """What a reset forgave was spent all the same, and is what the records tell."""
+    ledger = open_ledger(store)
+    spent = sum(record.outcome.cost_nano for record in episode() if record.outcome)
+    ledger.open("episode:order-42", Limits(nano_usd=80_000_000), at=0.0)
+    ledger.hold(HoldRequest(id="told", scopes=("episode:order-42",), amount=Amount(nano_usd=spent)))
+    ledger.settle("told", Amount(nano_usd=spent), at=1.0)
+    ledger.reset("episode:order-42", at=2.0)
+    ledger.close()
+    assert "The books say" not in run("explain", "order-42", "--store", store).output
 
 
 def test_without_an_episode_all_are_listed(run: Run, store: str) -> None:
