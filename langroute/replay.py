@@ -66,7 +66,7 @@ class Replayed:
         episode: its id.
         policy: name of the other policy.
         calls: every recorded call, in order.
-        limit_nano: the dollar limit of the episode's tightest scope; None when unlimited.
+        limit_nano: the episode's dollar limit; None when unlimited, or where a budget that episodes share was tighter.
         assumptions: what the answer assumes, one sentence fragment each.
     """
 
@@ -162,7 +162,7 @@ def replay_episode(
             for record in records
             if record.outcome is not None and record.outcome.cost_known
         ),
-        limit_nano=records[-1].step.budget.limit_nano,
+        limit_nano=_own_limit(records[-1]),
         assumptions=_assumed(records, by_decisions=decide is not None),
     )
 
@@ -244,3 +244,8 @@ def _cost(record: Record, outcome: Outcome, arm: Arm | None) -> tuple[int, Basis
         return 0, "not billed"
     limit = record.decision.output_limit
     return arm.price.worst_cost(input_tokens=record.step.bound_for(arm), output_tokens=limit), "hold"
+
+
+def _own_limit(record: Record) -> int | None:
+    """The limit of the record's own episode; what others spend from a shared budget cannot be replayed."""
+    return None if record.step.sees_shared_budget else record.step.budget.limit_nano

@@ -253,6 +253,11 @@ class Step:
         """Whether this call repeats an attempt of the same step, made by the graph or by langroute."""
         return self.attempt > 0 or self.pressure.retries > 0
 
+    @property
+    def sees_shared_budget(self) -> bool:
+        """Whether the dollars of its view are those of a budget that episodes share, which leaves less than its own."""
+        return self.budget.scope not in ("", f"episode:{self.episode}", f"shadow:{self.episode}")
+
     def cost_of(self, arm: Arm, output_tokens: int) -> int:
         """Nano-dollars this step is expected to cost by an arm, its prompt cache included."""
         for seen in self.caches:

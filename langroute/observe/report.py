@@ -230,6 +230,7 @@ def _summary(sums: EpisodeTotals, end: EpisodeEnd | None) -> tuple[tuple[str, st
         ("calls", f"{sums.calls} in {sums.steps} steps{trouble}" if sums.steps else ""),
         ("tokens", f"{sums.input_tokens} in, {sums.output_tokens} out" if sums.steps else ""),
         ("spent", f"{format_dollars(sums.spent_nano)}{limit}{_made_of(sums)}" if sums.steps or sums.spent_nano else ""),
+        ("tightest", sums.tightest),
         ("metered", "" if sums.metered is None else _metered(sums.metered)),
         ("dearest", "" if sums.dearest is None else _dearest(sums.dearest)),
         ("ended", _ended(end)),
@@ -332,6 +333,7 @@ def _totals_json(sums: EpisodeTotals) -> dict[str, object]:
         "input_tokens": sums.input_tokens,
         "output_tokens": sums.output_tokens,
         "limit_usd": as_dollars(sums.limit_nano),
+        "tightest": sums.tightest,
         "dearest": None
         if dearest is None
         else {

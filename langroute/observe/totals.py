@@ -63,7 +63,9 @@ class EpisodeTotals:
         estimated_nano: nano-dollars the decisions expected of the same calls.
         input_tokens: input tokens reported.
         output_tokens: output tokens reported.
-        limit_nano: the dollar limit of the scope the last step was decided in; None when unlimited.
+        limit_nano: the episode's dollar limit as the last step saw it; None when unlimited, or when it saw a
+            budget that episodes share, which was tighter.
+        tightest: that shared budget; empty without one.
         dearest: what the dearest arm alone would have cost; None when no call was made.
         metered: calls that were only metered, with what would have been chosen; None without any.
     """
@@ -82,6 +84,7 @@ class EpisodeTotals:
     input_tokens: int
     output_tokens: int
     limit_nano: int | None
+    tightest: str
     dearest: Dearest | None
     metered: Metered | None = None
 
@@ -116,10 +119,24 @@ def totals(records: Sequence[Record], arms: Sequence[Arm] = (), actions: Sequenc
         estimated_nano=sum(record.decision.cost_nano for record, _ in called),
         input_tokens=sum(usage.input_tokens for usage in usages),
         output_tokens=sum(usage.output_tokens for usage in usages),
-        limit_nano=records[-1].step.budget.limit_nano if records else None,
+        limit_nano=_limit(records[-1]) if records else None,
+        tightest=_tightest(records[-1]) if records else "",
         dearest=_dearest([record for record, _ in called], arms),
         metered=_metered([record for record in records if record.action == "shadow"], arms),
     )
+
+
+def _limit(record: Record) -> int | None:
+    return None if record.step.sees_shared_budget else record.step.budget.limit_nano
+
+
+def _tightest(record: Record) -> str:
+    """The shared budget that a step saw, in a few words; empty where its episode's own was the tightest."""
+    view = record.step.budget
+    if view.limit_nano is None or not record.step.sees_shared_budget:
+        return ""
+    used = format_dollars(view.spent_nano + view.held_nano)
+    return f"{view.scope}: {used} of {format_dollars(view.limit_nano)} was spent or held before the last step"
 
 
 def _metered(shadows: Sequence[Record], arms: Sequence[Arm]) -> Metered | None:

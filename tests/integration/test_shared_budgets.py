@@ -1,14 +1,18 @@
 """Budgets that episodes share, from the config to the books."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from integration.routed import House
 from langgraph.graph import END, START, MessagesState, StateGraph
+from rich.console import Console
 
 from langroute import Budget, BudgetExceeded, ConfigError, RouterConfig
+from langroute.observe.report import as_json, explain
 from langroute.testing import FakeClock
 
 ADA, BOB = ({"configurable": {"langroute_scopes": {"user": name}}} for name in ("ada", "bob"))
@@ -144,3 +148,16 @@ def test_parallel_episodes_never_overspend_what_they_share(store: str, tmp_path:
     assert day.spent.nano_usd <= 150_000
     assert 0 < day.calls == 400 - refused < 400
     made.router.close()
+
+
+def test_explain_keeps_an_episode_and_what_it_shares_apart() -> None:
+    """What an episode spent is not told as a part of a budget that others spend from, too."""
+    made = house()
+    with made.router.episode("e", scopes={"user": "ada"}):
+        made.llm.invoke("Hi")
+    told = json.loads(as_json(made.records("e"), None, made.pool.arms, ()))["totals"]
+    assert told["limit_usd"] is None
+    assert told["tightest"] == "user:ada@2026-09-21: $0.00 of $0.004 was spent or held before the last step"
+    page = Console(file=StringIO(), width=120)
+    page.print(explain(made.records("e"), None, made.pool.arms, ()))
+    assert "tightest" in page.file.getvalue()
