@@ -79,8 +79,9 @@ def _tell_of_books(store: str, episode: str, records: "Sequence[Record]", action
     typer.echo()
     text = (
         f"The books say {format_dollars(books.lifetime.nano_usd)} spent "
-        f"and {format_dollars(books.held.nano_usd)} held; what stands above comes to {format_dollars(told)}. Either calls are under way, or a process ended before it "
-        "could store a record or settle a hold: such a hold stays, since its call may have been billed. Or a line was "
+        f"and {format_dollars(books.held.nano_usd)} held; what stands above comes to "
+        f"{format_dollars(told)}. Either calls are under way, or a process ended before it could store a record or "
+        "settle a hold: such a hold stays, since its call may have been billed. Or a line was "
         f"put right since: see langroute ledger show {episode}."
     )
     console().print(Paragraph(text=text))
