@@ -2,7 +2,7 @@
 
 They are written down as dataclasses, so that everybody can read them, type checkers know them, and ``dataclasses``
 goes on working with them. What is used at run time is a ``msgspec.Struct`` with the same fields, which is made in a
-tenth of the time, copied with changes in a twentieth, and written as JSON without any code of ours.
+tenth of the time (a third, with two dozen fields) and copied with changes in a tenth to a twentieth.
 """
 
 from collections.abc import Callable
