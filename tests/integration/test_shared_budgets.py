@@ -59,6 +59,31 @@ def test_the_tightest_is_named_by_the_error_and_by_the_log() -> None:
     )
 
 
+@pytest.mark.parametrize("resource", ["input_tokens", "output_tokens"])
+def test_the_scope_that_is_short_of_tokens_is_named(resource: str) -> None:
+    """Not the one with the least dollars: whoever reads the error raises the budget that ran out."""
+    made = house(
+        {"name": "firm", "shared": True, "total_dollars": 0.5},
+        {"name": "user", "per": "day", f"max_{resource}": 1},
+        {"name": "team", "key": "user", f"max_{resource}": 1_000_000},
+    )
+    with pytest.raises(BudgetExceeded) as caught:
+        made.llm.invoke("Hi", ADA)
+    assert (caught.value.scope, caught.value.resource, caught.value.limit) == ("user:ada@2026-09-21", resource, 1)
+
+
+def test_only_an_episode_is_short_of_time() -> None:
+    """Whichever budget leaves the least dollars."""
+    clock = FakeClock(at=NOON)
+    made = house(clock=clock)
+    with made.router.episode("e", budget=Budget(total_dollars=1, max_seconds=5), scopes={"user": "ada"}):
+        made.llm.invoke("Hi")
+        clock.advance(6)
+        with pytest.raises(BudgetExceeded) as caught:
+            made.llm.invoke("Hi")
+    assert (caught.value.scope, caught.value.resource) == ("episode:e", "seconds")
+
+
 def test_a_new_day_begins_anew() -> None:
     """What was spent yesterday does not count today, and stays in yesterday's books."""
     clock = FakeClock(at=NOON)
