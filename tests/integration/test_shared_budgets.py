@@ -109,6 +109,31 @@ def test_a_rolling_window_forgets() -> None:
     assert made.router.ledger.balance("user:ada").lifetime.nano_usd == 11_000_000
 
 
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({"per": "rolling", "window_hours": 1}, {"per": "always"}),
+        ({"per": "always"}, {"per": "rolling", "window_hours": 1}),
+        ({"per": "rolling", "window_hours": 1}, {"per": "rolling", "window_hours": 0.1}),
+    ],
+)
+def test_books_of_an_hour_are_not_taken_for_books_of_ever(
+    first: dict[str, Any], then: dict[str, Any], tmp_path: Path
+) -> None:
+    """A rolling budget that is now for ever would start anew every hour: it is refused, and told the way out."""
+    user, store = {"name": "user", "total_dollars": 1}, f"sqlite:///{tmp_path / 'books.db'}"
+    for scope in (user | first, user | first, {**user, **then, "name": "user2", "key": "user"}):
+        made = house(scope, store=store)
+        made.llm.invoke("Hi", ADA)
+        made.router.close()
+    made = house(user | then, store=store)
+    with pytest.raises(ConfigError, match="give the scope another name") as caught:
+        made.llm.invoke("Hi", ADA)
+    assert caught.value.field == "scopes.user.per"
+    assert made.small.calls == made.large.calls == []
+    made.router.close()
+
+
 def test_whose_budget_it_is_has_to_be_said() -> None:
     """Without a word, with an unknown one, or with another one in the same episode, nothing is held or called."""
     made = house()
