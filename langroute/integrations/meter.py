@@ -68,6 +68,17 @@ class CallMeter(BaseCallbackHandler):
         return reply_of(self.message, value, defects)
 
 
+def meter_of(error: BaseException) -> CallMeter:
+    """What a meter would have seen of a call that failed: the raw answer, where the client hangs it on the error."""
+    meter = CallMeter()
+    try:
+        body = error.response.json()  # type: ignore[attr-defined]
+    except Exception:  # no answer came, or nobody has read it, or it is none of JSON
+        return meter
+    meter.message = AIMessage("", response_metadata={"body": body})
+    return meter
+
+
 def reply_of(message: AIMessage | None, value: Any, defects: tuple[str, ...]) -> Reply:
     """All that a provider's message tells of its call, around the answer that was made of it."""
     if message is None:

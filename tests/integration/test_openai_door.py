@@ -182,6 +182,29 @@ def test_an_answer_cut_off_by_its_limit_goes_to_a_stronger_arm(bench: Bench) -> 
     assert booked == metered > 0
 
 
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_a_schema_of_the_models_own_is_booked_at_its_price(bench: Bench, way: str) -> None:
+    """Where a model of the pool demands its schema itself, an answer that is cut off costs what it cost, no more."""
+    bench.says('{"ok":', " ", " ", " true}")
+    schema = {**Verdict.model_json_schema(), "additionalProperties": False}
+    form = {"type": "json_schema", "json_schema": {"name": "Verdict", "schema": schema, "strict": True}}
+    models = {
+        name: bench.pool.model(name).model_copy(update={"model_kwargs": {"response_format": form}})
+        for name in ("small", "large")
+    }
+    prices = {arm.name: arm.price for arm in bench.pool.arms}
+    bench.router = StepRouter(ModelPool(models, prices=prices), budget=Budget(total_dollars=1.0))
+    llm = RoutedChatModel(bench.router)
+    with bench.router.episode("e"), pytest.raises(Exception, match="length limit"):
+        llm.invoke("well?", max_tokens=2) if way == "invoke" else await llm.ainvoke("well?", max_tokens=2)
+    outcomes = [record.outcome for record in bench.records()]
+    assert [(outcome.defects, outcome.worst_case) for outcome in outcomes if outcome] == [
+        (("invalid_structure",), False)
+    ]
+    booked, metered = bench.books()
+    assert booked == metered > 0
+
+
 def test_a_rate_limit_is_retried_by_langroute_with_a_hold_each(bench: Bench) -> None:
     """The SDK asks once per hold; a refusal costs nothing, and the answer costs its price."""
     bench.server.inject(status=429, times=2)
