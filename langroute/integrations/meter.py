@@ -124,12 +124,14 @@ def _usage_in_body(message: AIMessage) -> Usage | None:
     """Tokens in the raw answer that LangChain keeps where an SDK failed to make the answer fit its schema."""
     body = message.response_metadata.get("body")
     reported = body.get("usage") if isinstance(body, Mapping) else None
-    if not isinstance(reported, Mapping):
+    if not isinstance(body, Mapping) or not isinstance(reported, Mapping):
         return None
-    came_in, went_out = reported.get("prompt_tokens"), reported.get("completion_tokens")
+    responses = body.get("object") == "response"  # OpenAI's two ways of saying it
+    came, went = ("input_tokens", "output_tokens") if responses else ("prompt_tokens", "completion_tokens")
+    came_in, went_out = reported.get(came), reported.get(went)
     if not isinstance(came_in, int) or not isinstance(went_out, int) or came_in < 1:
         return None
-    cached = (reported.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    cached = (reported.get(f"{came}_details") or {}).get("cached_tokens") or 0
     return Usage(input_tokens=came_in, output_tokens=went_out, cache_read_tokens=cached)
 
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from langroute import Budget, ConfigError, ModelPool, Price, RoutedChatModel, RouterConfig, StepRouter, route_graph
 from langroute.lab.server import LabServer
 from langroute.records import Record
+from langroute.testing import Reply, ResponsesServer
 from tests.integration.lab.scripted_engine import CALL, ScriptedEngine
 
 WORK: RunnableConfig = {"metadata": {"langroute_kind": "execution"}}
@@ -166,6 +167,19 @@ def test_an_answer_that_the_sdk_cannot_parse_is_booked_at_its_price(bench: Bench
     assert [record.decision.arm for record in bench.records()] == ["small", "large"]
     booked, metered = bench.books()
     assert booked == metered > 0
+
+
+def test_an_answer_by_the_responses_api_that_does_not_parse_is_booked_at_its_price() -> None:
+    """Its raw answer tells its usage in other words."""
+    price = Price(input_per_million=0.137, output_per_million=1.011, cached_input_per_million=0.0137)
+    with ResponsesServer([Reply(text='{"ok": per haps', cached_tokens=3)], prices={"gpt-5": price}) as server:
+        router = StepRouter(
+            ModelPool({"gpt": server.chat_model("gpt-5")}, prices={"gpt": price}), budget=Budget(total_dollars=1.0)
+        )
+        with router.episode("e"), pytest.raises(ValidationError):
+            RoutedChatModel(router).with_structured_output(Verdict).invoke("one two three four?")
+        server.wait_idle()
+        assert router.balance("e").spent.nano_usd == server.meter.total().nano_dollars > 0
 
 
 def test_an_answer_cut_off_by_its_limit_goes_to_a_stronger_arm(bench: Bench) -> None:
