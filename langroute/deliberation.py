@@ -148,8 +148,8 @@ def could_wait(thought: Deliberation) -> bool:
     return thought.step.closing or (thought.decision.arm is None and short_of_dollars)
 
 
-def refusal(thought: Deliberation) -> LangrouteError:
-    """The error of a decision to stop: what ran short, or that no arm can make the call."""
+def refusal(thought: Deliberation, books: Sequence[Balance] = ()) -> LangrouteError:
+    """The error of a decision to stop: what ran short and in which of the books, or that no arm can make the call."""
     permits = thought.ruling.permits
     reasons = {permit.arm: permit.why_not or thought.decision.rationale or "the policy stopped" for permit in permits}
     pinned = thought.step.pinned
@@ -166,17 +166,31 @@ def refusal(thought: Deliberation) -> LangrouteError:
         for purpose, nano in thought.step.budget.reserves
         if nano and purpose != thought.step.purpose
     )
-    return exceeded(thought.step, short, hint=f"No arm fits ({told}).{kept} Raise the budget or finish earlier.")
+    hint = f"No arm fits ({told}).{kept} Raise the budget or finish earlier."
+    return exceeded(thought.step, short, books, hint=hint)
 
 
-def exceeded(step: Step, short: list[Permit], *, hint: str) -> BudgetExceeded:
+def exceeded(step: Step, short: list[Permit], books: Sequence[Balance], *, hint: str) -> BudgetExceeded:
     """The error that names what ran short for the arm that came nearest to fitting."""
     nearest = min(short, key=lambda permit: (permit.short_of != "dollars", permit.worst_nano, permit.input_bound))
     resource: Resource = nearest.short_of or "dollars"
     limit, spent, requested = _figures(step, nearest, resource)
-    return BudgetExceeded(
-        scope=step.budget.scope, resource=resource, limit=limit, spent=spent, requested=requested, hint=hint
-    )
+    scope = _scope_short_of(resource, step, books)
+    return BudgetExceeded(scope=scope, resource=resource, limit=limit, spent=spent, requested=requested, hint=hint)
+
+
+def _scope_short_of(resource: Resource, step: Step, books: Sequence[Balance]) -> str:
+    """The scope that leaves the least of a resource; the view of a step names the one that leaves the least dollars."""
+    if resource == "dollars" or not books:
+        return step.budget.scope
+    if resource not in ("input_tokens", "output_tokens"):
+        return books[0].scope  # only episodes limit retries and time
+    left = {
+        balance.scope: _left(limit, getattr(balance.spent, resource), getattr(balance.held, resource))
+        for balance in books
+        if (limit := getattr(balance.limits, resource)) is not None
+    }
+    return min(left, key=lambda scope: left[scope] or 0)
 
 
 Figures = tuple[Decimal | int, Decimal | int, Decimal | int]

@@ -18,7 +18,7 @@ from langroute.money import Dollars
 from langroute.protocols import Clock, Ledger
 from langroute.quick import changed
 from langroute.records import ActionTaken, EpisodeEnd
-from langroute.scopes import ScopeRule, check_known, scopes_at
+from langroute.scopes import ScopeRule, check_known, of_its_kind, scopes_at
 
 _log = logging.getLogger("langroute.episodes")
 
@@ -116,14 +116,15 @@ class Episode:
         """The books of every scope that a call takes from now: its own first. May wait for the store.
 
         Raises:
-            ConfigError: it was not said whose shared budget the episode takes from.
+            ConfigError: it was not said whose shared budget the episode takes from, or its books count another time
+                than the configuration says.
         """
         own = self.look()
         if not self._rules:
             return (own,)
         now = self._clock.now()
         shared = scopes_at(self._rules, self._said, at=now, episode=self.id)
-        return (own, *[self._ledger.open(scope, limits, at=now) for scope, limits in shared])
+        return (own, *[of_its_kind(self._ledger.open(scope, limits, at=now), limits) for scope, limits in shared])
 
     @property
     def opens(self) -> tuple[tuple[str, Limits], ...]:

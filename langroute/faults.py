@@ -1,6 +1,7 @@
 """What an error of a provider means for the books, and whether the call may be made again.
 
-Errors are recognised by shape (``status_code``, class name), so that no provider's SDK has to be imported.
+Errors are recognised by shape (``status_code``, class name), so that no provider's SDK has to be imported. Google's
+packages call the status ``code``, and LangChain's hides it in the cause of its own error.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,15 @@ _TRANSIENT_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _MODEL_REFUSED = range(400, 500)
 # Another arm may well do what this one refuses: its key, its name or its window is at fault, not the request.
 _ONLY_HERE_STATUS = frozenset({401, 402, 403, 404, 413})
-_TOO_LONG = ("context_length", "context length", "context window", "too many tokens", "prompt is too long")
+_TOO_LONG = (
+    "context_length",
+    "context length",
+    "context window",
+    "too many tokens",
+    "prompt is too long",
+    "exceeds the maximum number of tokens",
+)
+_STATUSES = range(400, 600)
 _MOST_WAIT_S = 60.0
 
 
@@ -61,8 +70,8 @@ def classify_fault(error: BaseException) -> Fault:
     ========================================  =============  ================  ===========
     """
     name = type(error).__name__
-    status = getattr(error, "status_code", None)
-    if isinstance(status, int):
+    status = _status(error)
+    if status is not None:
         transient = status in _TRANSIENT_STATUS
         return Fault(
             name=name,
@@ -87,6 +96,19 @@ def pause_before(attempt: int) -> float:
     return _backoff(state)
 
 
+def _status(error: BaseException) -> int | None:
+    """The HTTP status that a provider answered with, told by the error or by what its SDK named as the cause."""
+    told = getattr(error, "status_code", None)
+    if isinstance(told, int):
+        return told
+    for cause in _causes(error):
+        for name in ("status_code", "code"):
+            status = getattr(cause, name, None)
+            if isinstance(status, int) and status in _STATUSES:
+                return int(status)
+    return None
+
+
 def _too_long(error: BaseException) -> bool:
     """Whether a refusal says that the prompt does not fit the window; providers say so only in words."""
     said = str(error).lower()
@@ -95,8 +117,9 @@ def _too_long(error: BaseException) -> bool:
 
 def _retry_after(error: BaseException) -> float:
     """Seconds a provider asks to wait; the form with a date is not read."""
-    headers = getattr(getattr(error, "response", None), "headers", None)
-    asked = headers.get("retry-after") if isinstance(headers, Mapping) else None
+    answers = [getattr(cause, "response", None) for cause in _causes(error)]
+    headers = next((found for answer in answers if isinstance(found := getattr(answer, "headers", None), Mapping)), {})
+    asked = headers.get("retry-after")
     try:
         seconds = float(asked) if asked is not None else 0.0
     except (TypeError, ValueError):

@@ -131,7 +131,7 @@ def journey(router: Router, place: RunPlace, observe: Observe, *, gate: bool = T
             if learned.rejected:
                 # Nobody can make the call better any more: the malformed answer is paid for, and the agent may mend it.
                 return learned.answer
-            raise refusal(thought) from learned.error
+            raise refusal(thought, books) from learned.error
         if router.asks and _is_dear(thought) and not _is_allowed(thought.decision, learned):
             yield from _consider(router, record, episode, learned)
         else:

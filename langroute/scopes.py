@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from langroute.books import Limits
+from langroute.books import Balance, Limits
 from langroute.errors import ConfigError
 from langroute.money import limit_nano
 
@@ -151,3 +151,26 @@ def scopes_at(
                 field=f"langroute_scopes.{rule.said_by}",
             )
     return tuple(found)
+
+
+def of_its_kind(balance: Balance, limits: Limits) -> Balance:
+    """The books of a shared budget, if they count what the configuration says.
+
+    Books keep their window for ever, and a budget for ever is called what a rolling one of the same name is called. To
+    go on would count an hour where the configuration says ever.
+
+    Raises:
+        ConfigError: they were opened with another window, or with none.
+    """
+    if balance.limits.window_s == limits.window_s:
+        return balance
+    name = balance.scope.partition(":")[0]
+    raise ConfigError(
+        f"the books of {balance.scope!r} count {_counted(balance.limits)}, the configuration says "
+        f"{_counted(limits)}; books keep what they count: give the scope another name, and key={name!r}",
+        field=f"scopes.{name}.per",
+    )
+
+
+def _counted(limits: Limits) -> str:
+    return "for ever" if limits.window_s is None else f"the last {limits.window_s / 3600:g} hours"

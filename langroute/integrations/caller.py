@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from langroute.acts import Ask, Call, Reply
 from langroute.errors import ConfigError
 from langroute.integrations.bindings import BoundModels
-from langroute.integrations.meter import CallMeter, reply_of
+from langroute.integrations.meter import CallMeter, meter_of, reply_of
 from langroute.integrations.place import can_resume
 from langroute.integrations.request import ModelCall, StepReader, form_defects
 from langroute.integrations.swap.fits import Fitted
@@ -113,36 +113,28 @@ class LangChainCaller:
 
     def call(self, act: Call) -> Reply:
         """Make the whole call."""
-        if self._tells_all(act):
-            return self._read(
-                act, self._target(act).invoke(self._prompt(act), self._config(act, None), **self._options(act))
-            )
-        meter = CallMeter()
+        meter = None if self._tells_all(act) else CallMeter()
         try:
             value = self._target(act).invoke(self._prompt(act), self._config(act, meter), **self._options(act))
         except BaseException as error:
-            misfit = _misfit(act, meter, error)
+            misfit = _misfit(act, meter or meter_of(error), error)
             if misfit is None:
                 raise
             return misfit
-        return self._done(act, meter, value)
+        return self._read(act, value) if meter is None else self._done(act, meter, value)
 
     async def acall(self, act: Call) -> Reply:
         """Make the whole call without blocking the event loop."""
+        meter = None if self._tells_all(act) else CallMeter()
         target = self._target(act)
-        if self._tells_all(act):
-            return self._read(
-                act, await target.ainvoke(self._prompt(act), self._config(act, None), **self._options(act))
-            )
-        meter = CallMeter()
         try:
             value = await target.ainvoke(self._prompt(act), self._config(act, meter), **self._options(act))
         except BaseException as error:
-            misfit = _misfit(act, meter, error)
+            misfit = _misfit(act, meter or meter_of(error), error)
             if misfit is None:
                 raise
             return misfit
-        return self._done(act, meter, value)
+        return self._read(act, value) if meter is None else self._done(act, meter, value)
 
     def stream(self, act: Call) -> Generator[Any, None, None]:
         """Make the call piece by piece."""
@@ -226,6 +218,7 @@ class LangChainCaller:
     def _tells_all(self, act: Call) -> bool:
         """Whether the answer itself tells all that a meter would see: a whole one, not taken apart, not put together.
 
+        So does an error, which `meter_of` reads.
         An answer that comes in pieces shows in them what LangChain mends on the way, and one with a schema is parsed.
         """
         if self._watched or self._request.needs_structure or _STREAM in self._request.options:

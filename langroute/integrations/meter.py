@@ -68,6 +68,17 @@ class CallMeter(BaseCallbackHandler):
         return reply_of(self.message, value, defects)
 
 
+def meter_of(error: BaseException) -> CallMeter:
+    """What a meter would have seen of a call that failed: the raw answer, where the client hangs it on the error."""
+    meter = CallMeter()
+    try:
+        body = error.response.json()  # type: ignore[attr-defined]
+    except Exception:  # no answer came, or nobody has read it, or it is none of JSON
+        return meter
+    meter.message = AIMessage("", response_metadata={"body": body})
+    return meter
+
+
 def reply_of(message: AIMessage | None, value: Any, defects: tuple[str, ...]) -> Reply:
     """All that a provider's message tells of its call, around the answer that was made of it."""
     if message is None:
@@ -113,12 +124,14 @@ def _usage_in_body(message: AIMessage) -> Usage | None:
     """Tokens in the raw answer that LangChain keeps where an SDK failed to make the answer fit its schema."""
     body = message.response_metadata.get("body")
     reported = body.get("usage") if isinstance(body, Mapping) else None
-    if not isinstance(reported, Mapping):
+    if not isinstance(body, Mapping) or not isinstance(reported, Mapping):
         return None
-    came_in, went_out = reported.get("prompt_tokens"), reported.get("completion_tokens")
+    responses = body.get("object") == "response"  # OpenAI's two ways of saying it
+    came, went = ("input_tokens", "output_tokens") if responses else ("prompt_tokens", "completion_tokens")
+    came_in, went_out = reported.get(came), reported.get(went)
     if not isinstance(came_in, int) or not isinstance(went_out, int) or came_in < 1:
         return None
-    cached = (reported.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    cached = (reported.get(f"{came}_details") or {}).get("cached_tokens") or 0
     return Usage(input_tokens=came_in, output_tokens=went_out, cache_read_tokens=cached)
 
 

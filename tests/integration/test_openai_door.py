@@ -20,6 +20,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from langroute import Budget, ConfigError, ModelPool, Price, RoutedChatModel, RouterConfig, StepRouter, route_graph
 from langroute.lab.server import LabServer
 from langroute.records import Record
+from langroute.testing import Reply, ResponsesServer
 from tests.integration.lab.scripted_engine import CALL, ScriptedEngine
 
 WORK: RunnableConfig = {"metadata": {"langroute_kind": "execution"}}
@@ -168,6 +169,19 @@ def test_an_answer_that_the_sdk_cannot_parse_is_booked_at_its_price(bench: Bench
     assert booked == metered > 0
 
 
+def test_an_answer_by_the_responses_api_that_does_not_parse_is_booked_at_its_price() -> None:
+    """Its raw answer tells its usage in other words."""
+    price = Price(input_per_million=0.137, output_per_million=1.011, cached_input_per_million=0.0137)
+    with ResponsesServer([Reply(text='{"ok": per haps', cached_tokens=3)], prices={"gpt-5": price}) as server:
+        router = StepRouter(
+            ModelPool({"gpt": server.chat_model("gpt-5")}, prices={"gpt": price}), budget=Budget(total_dollars=1.0)
+        )
+        with router.episode("e"), pytest.raises(ValidationError):
+            RoutedChatModel(router).with_structured_output(Verdict).invoke("one two three four?")
+        server.wait_idle()
+        assert router.balance("e").spent.nano_usd == server.meter.total().nano_dollars > 0
+
+
 def test_an_answer_cut_off_by_its_limit_goes_to_a_stronger_arm(bench: Bench) -> None:
     """A structured answer that ends at the output limit does not fit its schema: it is paid, and another arm tries."""
     bench.engine.script = lambda prompt: ('{"ok":', " ", " ", " true}")
@@ -177,6 +191,29 @@ def test_an_answer_cut_off_by_its_limit_goes_to_a_stronger_arm(bench: Bench) -> 
     assert [(outcome.arm, outcome.defects) for outcome in outcomes if outcome] == [
         ("small", ("invalid_structure",)),
         ("large", ("invalid_structure",)),
+    ]
+    booked, metered = bench.books()
+    assert booked == metered > 0
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_a_schema_of_the_models_own_is_booked_at_its_price(bench: Bench, way: str) -> None:
+    """Where a model of the pool demands its schema itself, an answer that is cut off costs what it cost, no more."""
+    bench.says('{"ok":', " ", " ", " true}")
+    schema = {**Verdict.model_json_schema(), "additionalProperties": False}
+    form = {"type": "json_schema", "json_schema": {"name": "Verdict", "schema": schema, "strict": True}}
+    models = {
+        name: bench.pool.model(name).model_copy(update={"model_kwargs": {"response_format": form}})
+        for name in ("small", "large")
+    }
+    prices = {arm.name: arm.price for arm in bench.pool.arms}
+    bench.router = StepRouter(ModelPool(models, prices=prices), budget=Budget(total_dollars=1.0))
+    llm = RoutedChatModel(bench.router)
+    with bench.router.episode("e"), pytest.raises(Exception, match="length limit"):
+        llm.invoke("well?", max_tokens=2) if way == "invoke" else await llm.ainvoke("well?", max_tokens=2)
+    outcomes = [record.outcome for record in bench.records()]
+    assert [(outcome.defects, outcome.worst_case) for outcome in outcomes if outcome] == [
+        (("invalid_structure",), False)
     ]
     booked, metered = bench.books()
     assert booked == metered > 0

@@ -63,6 +63,31 @@ def test_the_tightest_is_named_by_the_error_and_by_the_log() -> None:
     )
 
 
+@pytest.mark.parametrize("resource", ["input_tokens", "output_tokens"])
+def test_the_scope_that_is_short_of_tokens_is_named(resource: str) -> None:
+    """Not the one with the least dollars: whoever reads the error raises the budget that ran out."""
+    made = house(
+        {"name": "firm", "shared": True, "total_dollars": 0.5},
+        {"name": "user", "per": "day", f"max_{resource}": 1},
+        {"name": "team", "key": "user", f"max_{resource}": 1_000_000},
+    )
+    with pytest.raises(BudgetExceeded) as caught:
+        made.llm.invoke("Hi", ADA)
+    assert (caught.value.scope, caught.value.resource, caught.value.limit) == ("user:ada@2026-09-21", resource, 1)
+
+
+def test_only_an_episode_is_short_of_time() -> None:
+    """Whichever budget leaves the least dollars."""
+    clock = FakeClock(at=NOON)
+    made = house(clock=clock)
+    with made.router.episode("e", budget=Budget(total_dollars=1, max_seconds=5), scopes={"user": "ada"}):
+        made.llm.invoke("Hi")
+        clock.advance(6)
+        with pytest.raises(BudgetExceeded) as caught:
+            made.llm.invoke("Hi")
+    assert (caught.value.scope, caught.value.resource) == ("episode:e", "seconds")
+
+
 def test_a_new_day_begins_anew() -> None:
     """What was spent yesterday does not count today, and stays in yesterday's books."""
     clock = FakeClock(at=NOON)
@@ -86,6 +111,31 @@ def test_a_rolling_window_forgets() -> None:
         episode.charge("search", 0.002)
     assert made.router.ledger.balance("user:ada", at=clock.now()).spent.nano_usd == 2_000_000
     assert made.router.ledger.balance("user:ada").lifetime.nano_usd == 11_000_000
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({"per": "rolling", "window_hours": 1}, {"per": "always"}),
+        ({"per": "always"}, {"per": "rolling", "window_hours": 1}),
+        ({"per": "rolling", "window_hours": 1}, {"per": "rolling", "window_hours": 0.1}),
+    ],
+)
+def test_books_of_an_hour_are_not_taken_for_books_of_ever(
+    first: dict[str, Any], then: dict[str, Any], tmp_path: Path
+) -> None:
+    """A rolling budget that is now for ever would start anew every hour: it is refused, and told the way out."""
+    user, store = {"name": "user", "total_dollars": 1}, f"sqlite:///{tmp_path / 'books.db'}"
+    for scope in (user | first, user | first, {**user, **then, "name": "user2", "key": "user"}):
+        made = house(scope, store=store)
+        made.llm.invoke("Hi", ADA)
+        made.router.close()
+    made = house(user | then, store=store)
+    with pytest.raises(ConfigError, match="give the scope another name") as caught:
+        made.llm.invoke("Hi", ADA)
+    assert caught.value.field == "scopes.user.per"
+    assert made.small.calls == made.large.calls == []
+    made.router.close()
 
 
 def test_whose_budget_it_is_has_to_be_said() -> None:

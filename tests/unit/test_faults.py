@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from http import HTTPStatus
 
 import pytest
 from fakes import ApiError
@@ -25,6 +26,14 @@ class ReadTimeout(Exception):
     """As httpx calls it: the request was sent."""
 
 
+class ClientError(Exception):
+    """As Google's SDK calls it; langchain-google-genai raises an error of its own from it."""
+
+    def __init__(self, code: object) -> None:
+        super().__init__()
+        self.code = code
+
+
 def _caused(error: Exception, cause: Exception) -> Exception:
     error.__cause__ = cause
     return error
@@ -38,6 +47,14 @@ def _caused(error: Exception, cause: Exception) -> Exception:
         *[(ApiError(status), True, True) for status in (500, 502, 503, 504, 529)],
         (ApiError(501), True, False),
         (ApiError(200), True, False),
+        (ClientError(400), False, False),
+        (ClientError(429), False, True),
+        (ClientError(503), True, True),
+        (ClientError(HTTPStatus.TOO_MANY_REQUESTS), False, True),
+        (_caused(ValueError(), ClientError(429)), False, True),
+        (_caused(ValueError(), ApiError(401)), False, False),
+        (ClientError("429"), True, False),
+        (ClientError(7), True, False),
         (ConnectError(), False, True),
         (ConnectionRefusedError(), False, True),
         (socket.gaierror(), False, True),
