@@ -7,7 +7,7 @@ tenth of the time (a third, with two dozen fields) and copied with changes in a 
 
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 from msgspec.structs import replace
@@ -64,7 +64,7 @@ def _struct(cls: type[Record], *, tracked: bool) -> type[Record]:
     made: Any = msgspec.defstruct(
         cls.__name__,
         [_field(item) for item in fields(described)],
-        namespace={**kept, "__qualname__": cls.__qualname__},
+        namespace={**kept, "__qualname__": cls.__qualname__, "__get_pydantic_core_schema__": _read_by_pydantic},
         module=cls.__module__,
         frozen=True,
         kw_only=True,
@@ -73,6 +73,34 @@ def _struct(cls: type[Record], *, tracked: bool) -> type[Record]:
     made.__annotations__ = dict(cls.__annotations__)
     record: type[Record] = made
     return record
+
+
+@classmethod  # type: ignore[misc]
+def _read_by_pydantic(cls: Any, source: Any, handler: Any) -> Any:  # noqa: ARG001 - pydantic's signature
+    """How pydantic reads and writes a record, in a field of a model or as a web framework's answer.
+
+    By itself it would take the record for the dataclass that it was written as, and fail to make one.
+    """
+    from pydantic_core import core_schema  # noqa: PLC0415 - only who gives records to pydantic needs it
+
+    hints = get_type_hints(cls)
+    parts = {
+        item.name: core_schema.typed_dict_field(
+            handler.generate_schema(hints[item.name]),
+            required=item.default is MISSING and item.default_factory is MISSING,
+        )
+        for item in fields(cls)
+    }
+    told = core_schema.typed_dict_schema(parts)
+
+    def read(given: Any, inner: Callable[[Any], dict[str, Any]]) -> Any:
+        return given if isinstance(given, cls) else cls(**inner(given))
+
+    def write(record: Any) -> dict[str, Any]:
+        return {name: getattr(record, name) for name in parts}
+
+    written = core_schema.plain_serializer_function_ser_schema(write, return_schema=told)
+    return core_schema.no_info_wrap_validator_function(read, told, serialization=written)
 
 
 def _field(item: "Field[Any]") -> tuple[str, Any] | tuple[str, Any, Any]:

@@ -7,8 +7,11 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, get_type_hints
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
+from langroute.books import Balance, Limits
 from langroute.quick import changed, maker, quick, quick_opaque
+from langroute.records import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,26 @@ def test_a_quick_record_is_the_record_it_was() -> None:
     for again in (copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made)), replace(made)):
         assert type(again) is Quick
         assert again == made
+
+
+def test_pydantic_reads_and_writes_a_quick_record_as_the_dataclass() -> None:
+    """In a field, as JSON, with what is missing or wrong; a web framework answers with records this way."""
+    plain, made = TypeAdapter(list[Plain]), TypeAdapter(list[Quick])
+    text = b'[{"name":"a","tags":["x"],"size":4},{"name":"b","tags":[],"size":3}]'
+    records = made.validate_json(text)
+    assert records == [Quick(name="a", tags=["x"], size=4), Quick(name="b")]
+    assert made.dump_json(records) == plain.dump_json(plain.validate_json(text)) == text
+    assert made.validate_python(records)[0] is records[0]
+    for wrong in ([{"size": 3}], [{"name": "a", "size": "many"}], [{"name": "a", "tags": [{}]}], [3]):
+        for adapter in (plain, made):
+            with pytest.raises(ValidationError):
+                adapter.validate_python(wrong)
+    assert made.validate_python([{"name": "a", "more": 1}]) == [Quick(name="a")]
+    nested = TypeAdapter(Balance)
+    balance = Balance(scope="x", limits=Limits(reserves=(("verification", 1),)), used_nano=(("general", 2),))
+    assert nested.validate_json(nested.dump_json(balance)) == balance
+    required = ["id", "at", "step", "estimates", "ruling", "decision"]
+    assert TypeAdapter(Record).json_schema()["required"] == required
 
 
 def test_a_quick_record_stays_frozen() -> None:

@@ -112,7 +112,7 @@ class _Scan:
         """How many messages are settled, those before the beginning included; None where one is not plain."""
         settled = self._begin
         for place in range(self._begin, len(body)):
-            if not self._takes(body[place], place):
+            if not self._takes(body[place], place) or (place and _calls_after(body[place - 1], body[place])):
                 return None
             if not self._open and place < len(body) - 1:
                 settled = place + 1
@@ -145,6 +145,11 @@ class _Scan:
             self._open.add(known)
             self._fresh[known] = place
         return bool(message.tool_calls) or bool(str(message.content).strip())
+
+
+def _calls_after(before: BaseMessage, message: BaseMessage) -> bool:
+    """Whether an answer that calls tools follows another answer, which Google does not take."""
+    return isinstance(message, AIMessage) and bool(message.tool_calls) and author(before) == "ai"
 
 
 def _leading(messages: Sequence[BaseMessage]) -> int:

@@ -129,9 +129,17 @@ class Arranger:
         elif self._target.wire == "anthropic" and answer is not None and says_nothing(answer):
             self._done.reasons.append(why.EMPTY)
             answer = None
+        if self._target.wire == "google" and isinstance(answer, AIMessage) and answer.tool_calls:
+            self._part()
         self._send(given, answer, fit)
         if calls and isinstance(answer, AIMessage):
             self._put_results(place, answer, found)
+
+    def _part(self) -> None:
+        """Put a word between two answers of which the second one calls tools: Google takes that from no answer."""
+        if self._done.messages and author(self._done.messages[-1]) == "ai":
+            self._send_behind(HumanMessage(_OPENING))
+            self._done.reasons.append(why.BETWEEN)
 
     def _found(self, place: int, calls: Sequence[Any]) -> list[int | None]:
         """Where the result of each call stands; None where there is none."""

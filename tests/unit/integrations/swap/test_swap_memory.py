@@ -188,7 +188,7 @@ def test_only_new_messages_are_looked_at() -> None:
         messages = [*messages, AIMessage("a"), HumanMessage("b")]
         assert known.has(messages)
     assert len(looked) == first
-    other = [messages[0], messages[1], AIMessage("other"), *messages[2:]]
+    other = [messages[0], messages[1], HumanMessage("other"), *messages[2:]]
     assert known.has(other)
     assert len(looked) > first
 

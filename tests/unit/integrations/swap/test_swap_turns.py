@@ -173,6 +173,19 @@ def test_somebody_opens_the_conversation(given: list[BaseMessage], place: int) -
         assert fitted(arm, *given) == (given, ())
 
 
+def test_two_answers_in_a_row_are_parted_for_google() -> None:
+    """As a supervisor's call follows what its subagent answered: Google takes no call that follows an answer."""
+    given = [ASKED, AIMessage("It is three."), AIMessage("I check.", tool_calls=[call()]), RESULT]
+    messages, reasons = fitted("gemini", *given)
+    assert kinds(messages) == ["human", "ai", "human", "ai", "tool"]
+    assert reasons == (why.BETWEEN,)
+    assert fitted("gemini", *given[:3], RESULT, AIMessage("Yes."))[0][:5] == messages
+    for plain in (given[1:2], [AIMessage("Yes.")]):
+        assert fitted("gemini", ASKED, AIMessage("Hm."), *plain)[1] == ()
+    for arm in ("chat", "responses", "sonnet"):
+        assert fitted(arm, *given) == (given, ())
+
+
 @pytest.mark.parametrize("arm", ["sonnet", "gemini", "responses"])
 def test_messages_of_a_free_role_are_taken_for_what_they_are(arm: str) -> None:
     """Anthropic's and Google's packages do not know `ChatMessage`."""
