@@ -69,6 +69,13 @@ def test_betting_wins_what_was_computed_by_hand() -> None:
     assert betting_p_values(np.zeros((1, 1)), 0.5, 0.1)[0] == pytest.approx(1 / 1.75)
 
 
+def test_a_stake_does_not_know_the_rows_that_come_later() -> None:
+    """What was won before the last row does not depend on how that row turns out to lose."""
+    rows = np.tile([[1.0], [0.0]], (25, 1))
+    slightly, badly = (betting_p_values(np.concatenate((rows, [[last]])), 0.6, 0.1)[0] for last in (0.7, 1.0))
+    assert slightly == badly < 1
+
+
 LEVEL, DELTA = 0.525, 0.1
 
 
