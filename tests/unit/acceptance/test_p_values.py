@@ -69,6 +69,12 @@ def test_betting_wins_what_was_computed_by_hand() -> None:
     assert betting_p_values(np.zeros((1, 1)), 0.5, 0.1)[0] == pytest.approx(1 / 1.75)
 
 
+def test_a_stake_rests_on_the_rows_before_it() -> None:
+    """After a first row of 0.5 the spread is 0.25 / 2; the second stake is made of that, not of the second row."""
+    stake = math.sqrt(2 * math.log(1 / 0.9) / (2 * 0.125))
+    assert betting_p_values(np.array([[0.5], [0.0]]), 0.5, 0.9)[0] == pytest.approx(1 / (1 + stake * 0.5))
+
+
 def test_a_stake_does_not_know_the_rows_that_come_later() -> None:
     """What was won before the last row does not depend on how that row turns out to lose."""
     rows = np.tile([[1.0], [0.0]], (25, 1))
