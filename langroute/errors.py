@@ -27,6 +27,29 @@ class PriceUnknown(ConfigError):
     """A model has no price, so no budget could be promised for it."""
 
 
+class CalibrationError(LangrouteError, ValueError):
+    """Data or a level from which no guarantee can be computed: empty, of the wrong shape, not a number, out of range.
+
+    That the data are sound but too few is no error: the certificate then says that nothing is certified, and why.
+
+    Attributes:
+        field: the argument to blame, for example ``scores``.
+    """
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self._message = message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by fields: the field is a keyword."""
+        return (_rebuild_calibration_error, (self._message, self.field))
+
+
+def _rebuild_calibration_error(message: str, field: str) -> CalibrationError:
+    return CalibrationError(message, field=field)
+
+
 class BudgetExceeded(LangrouteError):
     """A call was refused before it was made, because its worst case did not fit.
 
