@@ -1,5 +1,6 @@
 """Learning from recorded outcomes; so far: how policies are judged, by the field's measures and honest baselines."""
 
+from langroute.learning.baseline_table import baseline_table
 from langroute.learning.baselines import (
     best_single,
     cheapest_single,
@@ -31,6 +32,7 @@ __all__ = [
     "Point",
     "apgr",
     "bankruptcy",
+    "baseline_table",
     "best_single",
     "bootstrap",
     "cheapest_single",
