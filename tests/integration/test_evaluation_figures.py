@@ -73,7 +73,7 @@ def test_the_length_of_the_question_on_gsm8k() -> None:
 
 
 def test_the_in_sample_oracle_of_mcpmark() -> None:
-    """The known in-sample oracle over the models is .829; chosen on other runs it is less, but above one model."""
+    """The known in-sample oracle is .829; chosen on other runs it reaches less, but more than one model."""
     table = OutcomeTable.read(columns_of("mcpmark"))
     whole = [arm for arm in np.unique(table.arm).tolist() if len(np.unique(table.run[table.arm == arm])) == 4]
     table = table.rows(np.isin(table.arm, whole))

@@ -345,3 +345,37 @@ def test_undefined_resamples_are_counted() -> None:
         bootstrap(lambda rows: 1.0, 4, level=95)
     with pytest.raises(OutcomesInvalid, match="one for each of 4 tasks"):
         bootstrap(lambda rows: 1.0, 4, clusters=np.arange(3))
+
+
+def test_of_points_with_one_cost_the_best_counts() -> None:
+    """Two settings that cost the same are not averaged, and the worse one does not pull the line down on its right."""
+    curve = Curve.of(Point(1, 0.8), Point(1, 0.2), Point(3, 0.8))
+    assert (curve.quality_at(1), curve.quality_at(2)) == pytest.approx((0.8, 0.8))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_folds_are_as_even_as_their_labels_allow(seed: int) -> None:
+    """A group of four and four groups of one make two folds of four, in whatever order the seed deals them."""
+    folds = folds_by(["big"] * 4 + ["a", "b", "c", "d"], count=2, seed=seed)
+    assert np.bincount(folds.fold).tolist() == [4, 4]
+
+
+def test_the_bootstrap_is_as_wide_as_theory_says() -> None:
+    """Of 100 outcomes, half of them successes, the 95% interval of the mean is 2 x 1.96 x .05 wide."""
+    outcomes = np.arange(100) % 2
+    found = bootstrap(lambda rows: float(outcomes[rows].mean()), 100, resamples=2000)
+    assert found.high - found.low == pytest.approx(0.196, abs=0.021)
+    assert found.low == pytest.approx(0.5 - 0.098, abs=0.015)
+
+
+def test_ties_of_the_cross_fitted_oracle_go_to_the_better_arm_then_the_cheaper() -> None:
+    """On t both arms always succeed: b is taken, because it is the better one on u, or a where it is cheaper only."""
+    columns = {
+        "task": ["t", "t", "u", "u"] * 2,
+        "arm": ["a", "b"] * 4,
+        "run": [1] * 4 + [2] * 4,
+        "success": [1, 1, 0, 1] * 2,
+        "cost_nano": [1, 3] * 4,
+    }
+    assert cross_fitted_oracle(OutcomeTable.read(columns)) == (3, 1)
+    assert cross_fitted_oracle(OutcomeTable.read({**columns, "success": [1] * 8})) == (1, 1)
