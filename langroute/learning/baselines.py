@@ -68,8 +68,8 @@ def cross_fitted_oracle(table: OutcomeTable) -> Point:
     """The oracle without luck: each task's best arm on the other runs, scored on the run left out, over all runs.
 
     Of arms that did equally well on the other runs the one that does better over all tasks on those runs is taken, then
-    the cheaper. Costs and successes are means over runs and tasks. The order of ties is ours, and matters where runs are
-    few: drawing among equals instead gives a lower figure.
+    the cheaper. Costs and successes are means over runs and tasks. The order of ties is ours, and
+    matters where runs are few.
 
     Raises:
         OutcomesInvalid: the table has one run only, or a run lacks an arm on some task.
