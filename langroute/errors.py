@@ -50,6 +50,18 @@ def _rebuild_calibration_error(message: str, field: str) -> CalibrationError:
     return CalibrationError(message, field=field)
 
 
+class OutcomesInvalid(LangrouteError, ValueError):
+    """Recorded outcomes cannot be used, or a measure is not defined on them.
+
+    Attributes:
+        field: the column or argument to blame, for example ``success``; empty when no single one is.
+    """
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+
+
 class BudgetExceeded(LangrouteError):
     """A call was refused before it was made, because its worst case did not fit.
 
