@@ -229,8 +229,8 @@ def test_a_step_over_its_time_limit_is_paid(making: Making, provider: Provider, 
     kit = making(way)
     gate = provider.inject_gate()
     program = row(kit, extract)
-    program.step_timeout = 0.2
-    opener = threading.Timer(0.5, gate.open)
+    program.step_timeout = 1.0  # time enough for the request to arrive, on a busy machine too
+    opener = threading.Timer(1.6, gate.open)
     opener.start()
     with pytest.raises(TimeoutError):
         kit.run(program, {"item": "x"})
