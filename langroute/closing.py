@@ -52,16 +52,49 @@ def closing_reason(
     able = [place for place, seen in enumerate(permits) if seen.allowed]
     if not able:
         return "no call with tools fits into what is left"
+    after = left - min(estimates[place].cost_nano for place in able)
+    needed = _needed(step, arms, able, estimates, output_tokens=output_tokens)
+    return "" if after >= needed else _told(after, needed)
+
+
+def leaving_room(
+    step: Step, arms: Sequence[Arm], permits: Sequence[Permit], estimates: Sequence[Estimate], *, output_tokens: int
+) -> tuple[Permit, ...]:
+    """The permits without those arms after whose call no last call could be paid for, though it could after another's.
+
+    Args:
+        step: a step that ``may_close`` and need not be the last call; the others as for `closing_reason`.
+        arms: the pool.
+        permits: which arms may be called, one per arm.
+        estimates: what they are expected to cost, one per arm.
+        output_tokens: output tokens that a last call should have room for.
+    """
+    left = left_for_closing(step)
+    able = [place for place, seen in enumerate(permits) if seen.allowed]
+    if left is None or not able:
+        return tuple(permits)
+    needed = _needed(step, arms, able, estimates, output_tokens=output_tokens)
+    kept = list(permits)
+    for place in able:
+        after = left - estimates[place].cost_nano
+        if after < needed:
+            kept[place] = Permit(arm=permits[place].arm, why_not=_told(after, needed))
+    return tuple(kept)
+
+
+def _needed(
+    step: Step, arms: Sequence[Arm], able: Sequence[int], estimates: Sequence[Estimate], *, output_tokens: int
+) -> int:
+    """The least that a last call of the next round may cost at worst, by the arms that may be called now."""
     cheapest = min(able, key=lambda place: estimates[place].cost_nano)
     # The next round's prompt has grown by what this one adds: about as much as each call has added so far.
     grown = step.bound_for(arms[cheapest]) + step.bound_for(arms[cheapest]) // (step.call_index + 1)
-    needed = min(arms[place].price.worst_cost(input_tokens=grown, output_tokens=output_tokens) for place in able)
-    after = left - estimates[cheapest].cost_nano
-    if after >= needed:
-        return ""
-    return (
-        f"after this call {format_dollars(max(0, after))} would be left, and the next may need {format_dollars(needed)}"
-    )
+    return min(arms[place].price.worst_cost(input_tokens=grown, output_tokens=output_tokens) for place in able)
+
+
+def _told(after: int, needed: int) -> str:
+    left = format_dollars(max(0, after))
+    return f"after this call {left} would be left, and the next may need {format_dollars(needed)}"
 
 
 def left_for_closing(step: Step) -> int | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from langroute.actions import Actions
 from langroute.checks import check_within
-from langroute.closing import closing_reason, closing_step, may_close
+from langroute.closing import closing_reason, closing_step, leaving_room, may_close
 from langroute.deliberation import Deliberation, lowered, too_dear
 from langroute.entry import EntryRule
 from langroute.protocols import Estimator, Governor, RoutingPolicy
@@ -80,7 +80,10 @@ class Decider:
             return ruling
         room = self._actions.closing_output_tokens
         reason = closing_reason(step, self._arms, ruling.permits, estimates, output_tokens=room)
-        return replace(ruling, closing=reason) if reason else ruling
+        if reason:
+            return replace(ruling, closing=reason)
+        permits = leaving_room(step, self._arms, ruling.permits, estimates, output_tokens=room)
+        return ruling if permits == ruling.permits else replace(ruling, permits=permits)
 
     def _measures(self, thought: Deliberation, ruled: Ruling) -> tuple[Measure, ...]:
         """What was done about the chosen arm: a lower limit, a lower tier."""

@@ -1,5 +1,6 @@
 """The governor's actions in real graphs: a person is asked, loops end, prompts shrink, arms fail over."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,14 @@ from integration.routed import LARGE, SMALL, House
 from langchain.agents import create_agent
 from langchain.agents.middleware import ClearToolUsesEdit
 from langchain.agents.structured_output import ToolStrategy
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command, RetryPolicy
 from pydantic import BaseModel
 
-from langroute import Budget, ConfigError, ModelPool, RoutedChatModel, RouterConfig, StepRouter, route_graph
+from langroute import Budget, ConfigError, ModelPool, Price, RoutedChatModel, RouterConfig, StepRouter, route_graph
 from langroute.actions import Actions
 from langroute.integrations.caller import CLOSING_INSTRUCTION
 from langroute.questions import ACTION_NAME
@@ -272,3 +273,29 @@ def test_what_is_sent_is_what_was_held_though_the_list_grows_meanwhile() -> None
     (entry,) = house.router.ledger.entries("episode:e")
     assert entry.settled is not None
     assert entry.settled.nano_usd <= entry.held.nano_usd
+
+
+@pytest.mark.parametrize("total", [0.05, 0.2, 1.0, 2.0])
+def test_a_loop_that_dear_arms_serve_ends_with_an_answer(total: float) -> None:
+    """No arm makes a round after which the last call could not be paid for: the loop is told to answer in time."""
+
+    def step(messages: Sequence[BaseMessage], kwargs: Mapping[str, Any]) -> Reply | str:
+        return Reply(tool_calls=(("look", {"at": str(len(messages))}),)) if kwargs.get("tools") else "That is all."
+
+    @tool
+    def look(at: str) -> str:
+        """Look at something."""
+        return "Nothing new. " * 40
+
+    rates = {"s": (1, 4), "l": (20, 80)}
+    prices = {name: Price(input_per_million=came, output_per_million=went) for name, (came, went) in rates.items()}
+    pool = ModelPool({name: ScriptedModel(step, model_name=name) for name in prices}, prices=prices)
+    router = StepRouter(pool, budget=Budget(total_dollars=total), config=RouterConfig(patience_s=0))
+    agent = create_agent(RoutedChatModel(router), tools=[look])
+    said = agent.invoke({"messages": [HumanMessage("Go.")]}, {"recursion_limit": 2_000})["messages"][-1]
+    (episode,) = router.journal.episodes()
+    records = router.journal.records(episode)
+    assert said.content == "That is all."
+    assert records[-1].step.closing
+    assert {record.decision.arm for record in records} == {"s", "l"}
+    assert router.balance(episode).spent.nano_usd <= total * 1e9

@@ -161,6 +161,22 @@ def test_a_call_is_not_the_last_without_need(step: Step) -> None:
     assert not thought(step).step.closing
 
 
+def test_no_arm_leaves_too_little_for_the_last_call() -> None:
+    """Where a round by the dear arm would leave nothing to answer with, and one by the cheap arm would, it is left out."""
+    small, _ = TWO
+    step = _loop(kind="control", call_index=0, budget=view(limit=DOLLAR))
+    free = thought(step)
+    needed = small.price.worst_cost(input_tokens=2 * step.input_bound, output_tokens=Actions().closing_output_tokens)
+    assert free.decision.arm == "large"
+    for left, arms in ((free.decision.cost_nano + needed, 2), (free.decision.cost_nano + needed - 1, 1)):
+        told = thought(replace(step, budget=view(limit=left)))
+        assert not told.step.closing
+        assert sum(seen.allowed for seen in told.ruling.permits) == arms
+        if arms == 1:
+            assert told.decision.arm == "small"
+            assert "the next may need" in told.ruling.permits[1].why_not
+
+
 def test_finishing_can_be_switched_off() -> None:
     """Then the loop runs until a call is refused."""
     assert thought(_loop(budget=view(limit=_room(1)))).step.closing
