@@ -162,7 +162,7 @@ def test_a_call_is_not_the_last_without_need(step: Step) -> None:
 
 
 def test_no_arm_leaves_too_little_for_the_last_call() -> None:
-    """Where a round by the dear arm would leave nothing to answer with, and one by the cheap arm would, it is barred."""
+    """Where a dear arm's round would leave nothing to answer with, and a cheap one's would, the dear arm is barred."""
     small, _ = TWO
     step = _loop(kind="control", call_index=0, budget=view(limit=DOLLAR))
     free = thought(step)
