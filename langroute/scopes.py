@@ -5,6 +5,7 @@ A call takes its hold from its episode and from all of these in one atomic step,
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -71,13 +72,7 @@ class ScopeRule(BaseModel):
 
     def limits(self) -> Limits:
         """The limits in the ledger's units."""
-        dollars = self.total_dollars
-        return Limits(
-            nano_usd=None if dollars is None else limit_nano(dollars, field=f"scopes.{self.name}.total_dollars"),
-            input_tokens=self.max_input_tokens,
-            output_tokens=self.max_output_tokens,
-            window_s=None if self.window_hours is None else self.window_hours * 3600,
-        )
+        return _limits(self)
 
     def scope(self, whose: str, *, at: float) -> str:
         """Name of the books at a moment (epoch seconds).
@@ -87,6 +82,18 @@ class ScopeRule(BaseModel):
         """
         period = datetime.fromtimestamp(at, UTC).strftime(_PERIODS[self.per])
         return f"{self.name}:{whose}{period}"
+
+
+@lru_cache(maxsize=256)
+def _limits(rule: ScopeRule) -> Limits:
+    """Every step asks for them, and a configuration has few rules."""
+    dollars = rule.total_dollars
+    return Limits(
+        nano_usd=None if dollars is None else limit_nano(dollars, field=f"scopes.{rule.name}.total_dollars"),
+        input_tokens=rule.max_input_tokens,
+        output_tokens=rule.max_output_tokens,
+        window_s=None if rule.window_hours is None else rule.window_hours * 3600,
+    )
 
 
 def check_scopes(rules: Sequence[ScopeRule]) -> None:

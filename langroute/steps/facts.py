@@ -40,6 +40,24 @@ def author(message: Any) -> Author:
     return known if known else _AUTHORS.get(getattr(message, "role", ""), "other")
 
 
+def leading_system(messages: Sequence[Any]) -> int:
+    """How many system messages lead a conversation."""
+    count = 0
+    for message in messages:
+        if author(message) != "system":
+            break
+        count += 1
+    return count
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two messages, parts of them, or lists of them are the same; of lists identity is tried first, in C."""
+    try:
+        return left is right or bool(left == right)
+    except ValueError:  # an array among the extras has no single truth value: take it as changed
+        return False
+
+
 def text_bytes(text: str) -> int:
     """UTF-8 bytes of a text; lone surrogates count three."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -27,7 +27,7 @@ from typing import Any
 from langroute.quick import quick, quick_opaque
 from langroute.records import Pressure
 from langroute.steps.answers import misfit_reported, says_nothing, takes_back
-from langroute.steps.facts import author, message_bytes, tool_call_key
+from langroute.steps.facts import author, leading_system, message_bytes, same, tool_call_key
 from langroute.steps.features import is_retrieval
 
 _SNAPSHOTS = 4
@@ -128,11 +128,7 @@ class ConversationReader:
             messages: the conversation.
             settled: nobody changes this list any more, so it need not be copied to be remembered.
         """
-        start = 0
-        for message in messages:
-            if author(message) != "system":
-                break
-            start += 1
+        start = leading_system(messages)
         head = list(messages[:start]) if start else []
         body = messages if settled and not start and isinstance(messages, list) else list(messages[start:])
         if not body:
@@ -287,7 +283,7 @@ class _Cursor:
         common, valid = _common(self.body, body), self.snapshots
         while valid and valid[-1].length > common:
             valid = valid[:-1]
-        while valid and not _same(valid[-1].tail, body[valid[-1].length - 1].content):
+        while valid and not same(valid[-1].tail, body[valid[-1].length - 1].content):
             valid = valid[:-1]  # the message was changed in place after it was read
         return (valid[-1].length, valid[-1].tally, valid) if valid else (0, _Tally(), ())
 
@@ -305,7 +301,7 @@ def _keep(snapshots: tuple[_Snapshot, ...], latest: _Snapshot) -> tuple[_Snapsho
     if not snapshots or snapshots[-1].length < latest.length:
         return (*snapshots, latest)[-_SNAPSHOTS:]
     before = snapshots[-1].head
-    head = latest.head if before is not None and _same(before, latest.head) else None
+    head = latest.head if before is not None and same(before, latest.head) else None
     return (*snapshots[:-1], replace(latest, head=head))
 
 
@@ -329,7 +325,7 @@ def _reading(tally: _Tally, head: list[Any], *, new: int) -> Reading:
 
 
 def _usage_now(tally: _Tally, usage: LastUsage, head: list[Any], head_bytes: int, head_media: int) -> LastUsage:
-    known_head = tally.usage_head is not None and _same(tally.usage_head, head)
+    known_head = tally.usage_head is not None and same(tally.usage_head, head)
     return LastUsage(
         model=usage.model,
         input_tokens=usage.input_tokens,
@@ -351,17 +347,10 @@ def _key(message: Any) -> Hashable:
     return (message.type, content) if isinstance(content, str) else ("object", id(message))
 
 
-def _same(left: Any, right: Any) -> bool:
-    try:
-        return left is right or bool(left == right)
-    except ValueError:  # an array among the extras has no single truth value: take it as changed
-        return False
-
-
 def _common(known: list[Any], body: list[Any]) -> int:
     """Length of the common prefix."""
     shorter = min(len(known), len(body))
     # List comparison tries identity first, in C; a copy of a long list takes longer than that.
-    if _same(known if len(known) == shorter else known[:shorter], body if len(body) == shorter else body[:shorter]):
+    if same(known if len(known) == shorter else known[:shorter], body if len(body) == shorter else body[:shorter]):
         return shorter
-    return next(index for index in range(shorter) if not _same(known[index], body[index]))
+    return next(index for index in range(shorter) if not same(known[index], body[index]))

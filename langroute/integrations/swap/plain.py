@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 
 from langroute.integrations.swap.answers import has_own_extras
 from langroute.integrations.swap.inputs import has_clean_name
-from langroute.steps.facts import author
+from langroute.steps.facts import author, leading_system, same
 
 _USUAL_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 _MOST = 256
@@ -43,7 +43,7 @@ class PlainConversations:
 
     def has(self, messages: Sequence[BaseMessage]) -> bool:
         """Whether a conversation can be sent to any arm as it is; nobody may change the list of it afterwards."""
-        start = _leading(messages)
+        start = leading_system(messages)
         body = messages if not start and isinstance(messages, list) else list(messages[start:])
         if not body or (self._opened and author(body[0]) != "human"):
             return False
@@ -74,18 +74,11 @@ class PlainConversations:
         begin = min(known.settled, len(body) - 1)
         # A long list is compared faster than it is copied: only the longer one is cut.
         before = known.messages if len(known.messages) == begin else known.messages[:begin]
-        if not _same(before, body[:begin]):
+        if not same(before, body[:begin]):
             return 0, None
         while begin and author(body[begin]) == "tool":  # in the midst of a turn
             begin -= 1
         return begin, known
-
-
-def _same(left: list[BaseMessage], right: list[BaseMessage]) -> bool:
-    try:
-        return left == right  # list comparison tries identity first, in C
-    except ValueError:  # an array among the extras has no single truth value: take it as changed
-        return False
 
 
 class _Scan:
@@ -150,8 +143,3 @@ class _Scan:
 def _calls_after(before: BaseMessage, message: BaseMessage) -> bool:
     """Whether an answer that calls tools follows another answer, which Google does not take."""
     return isinstance(message, AIMessage) and bool(message.tool_calls) and author(before) == "ai"
-
-
-def _leading(messages: Sequence[BaseMessage]) -> int:
-    """How many system messages lead a conversation."""
-    return next((place for place, message in enumerate(messages) if author(message) != "system"), len(messages))
