@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "making $(VENV) with $$chosen"; \
 	  $$chosen -m venv $(VENV); \
 	fi
-	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,langchain,postgres,redis]'
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,langchain,learn,postgres,redis]'
 	@touch $@
 
 demo: env  ## The lab's agent on 100 tasks: always-small, always-large and routed. ARGS="--tasks 20 --json".

@@ -163,6 +163,18 @@ class JournalUnavailable(LangrouteError):
     """The store behind the journal does not answer, is full or is corrupt."""
 
 
+class ArtifactInvalid(LangrouteError):
+    """Something that was learned and stored cannot be used: damaged, of another version, or not what it says.
+
+    Attributes:
+        field: the file, setting or array at fault; empty when no single one is.
+    """
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+
+
 class EpisodeNotFound(LangrouteError):
     """No record of this episode is stored."""
 

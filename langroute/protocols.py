@@ -36,6 +36,19 @@ class Estimator(Protocol):
 
 
 @runtime_checkable
+class TextEncoder(Protocol):
+    """What an estimator may be able to do beside: turn what was asked into a few numbers, kept in ``Features.text``.
+
+    Records never hold text, and a decision must be explained from its record: so the text is read once, at the door,
+    and only what the encoder made of it is kept.
+    """
+
+    def encode(self, text: str) -> tuple[float, ...]:
+        """A vector of fixed length, of whatever text. Pure, never raises for text."""
+        ...
+
+
+@runtime_checkable
 class Governor(Protocol):
     """Turns the budget into the price of a dollar and a mask. Pure."""
 

@@ -31,7 +31,7 @@ from langroute.deliberation import Deliberation
 from langroute.episodes import Episode, EpisodeBook, RunPlace
 from langroute.errors import ConfigError, LedgerError, LedgerUnavailable
 from langroute.faults import pause_before
-from langroute.protocols import Acceptance, Clock, Estimator, Governor, Journal, Ledger, RoutingPolicy
+from langroute.protocols import Acceptance, Clock, Estimator, Governor, Journal, Ledger, RoutingPolicy, TextEncoder
 from langroute.questions import Ask, QuestionBook
 from langroute.quick import changed
 from langroute.records import (
@@ -78,6 +78,7 @@ class StepRouter:
         config: the settings in force.
         ledger: the books.
         journal: the stored records.
+        encoder: reads what was asked for the estimator; None where it has no use for text.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class StepRouter:
             defaults.policy(self.config.policy, pool.arms) if policy is None or isinstance(policy, str) else policy
         )
         self.estimator = estimator or defaults.estimator()
+        self.encoder = self.estimator if isinstance(self.estimator, TextEncoder) else None
         self.governor = governor or defaults.governor(self.config)
         self._decider = _decider(self)
         self.acceptance = defaults.acceptance() if acceptance is None else checked_rules(acceptance)

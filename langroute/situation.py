@@ -104,6 +104,7 @@ class Features:
         channel: where the request comes from, for example ``chat`` or ``batch``; empty when nothing was said.
         domain: the subject, for example ``legal``; empty when nothing was said.
         entry: name of the entry rule that the call matched; empty without one.
+        text: what the estimator's encoder made of what was asked (see ``TextEncoder``); empty without an encoder.
     """
 
     prompt_bytes: int = 0
@@ -114,6 +115,7 @@ class Features:
     channel: str = ""
     domain: str = ""
     entry: str = ""
+    text: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,7 @@ class RoutingCallbackHandler(BaseCallbackHandler):
         if not isinstance(router.pool, ModelPool):
             raise ConfigError(f"must be a ModelPool, not {type(router.pool).__name__}", field="pool")
         self._router = router
-        self._reader = StepReader(router.config, router.pool, clock=router.clock)
+        self._reader = StepReader(router.config, router.pool, clock=router.clock, encoder=router.encoder)
         self._prices = ModelPrices(router.pool.arms, OwnPrices(prices or {}, beside=router.pool.price_book))
         self._episodes = MeteredEpisodes(router.config.budget)
         self._open: OrderedDict[UUID, _OpenCall] = OrderedDict()

@@ -74,7 +74,7 @@ class RoutedChatModel(BaseChatModel):
         _refuse_without_effect(kwargs)
         fields: dict[str, Any] = {"router": router, "profile": shared_profile(_pool(router)), **kwargs}
         super().__init__(**fields)
-        self._reader = StepReader(router.config, _pool(router), clock=router.clock)
+        self._reader = StepReader(router.config, _pool(router), clock=router.clock, encoder=router.encoder)
 
     # -- the four ways in ----------------------------------------------------------------------------------------
 

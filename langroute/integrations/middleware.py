@@ -99,7 +99,7 @@ class RoutingMiddleware(AgentMiddleware[Any, Any, Any]):
         self._edits = tuple(edits)
         self._exposes = expose_state
         self._pool = cast("ModelPool", router.pool)
-        self._reader = StepReader(router.config, self._pool, clock=router.clock)
+        self._reader = StepReader(router.config, self._pool, clock=router.clock, encoder=router.encoder)
         self._calls = AgentCalls()
         self._kinds = AgentKinds(kind)
         self._attempts = NodeAttempts()

@@ -23,10 +23,11 @@ from langroute.integrations.signals import Signals
 from langroute.integrations.swap.fits import FittedMessages
 from langroute.integrations.swap.swap import Swap
 from langroute.pool import ModelPool
-from langroute.protocols import Clock
+from langroute.protocols import Clock, TextEncoder
 from langroute.records import Arm, BudgetView, CacheView, Kind, Step, Usage
 from langroute.steps import ConversationReader, Reading, bound_input_tokens, expected_input_tokens
 from langroute.steps.calls import classify_call, system_prompt
+from langroute.steps.facts import asked
 from langroute.steps.warmth import PromptCaches, has_cache_marks
 
 TOOLS = "tools"
@@ -155,9 +156,12 @@ class StepReader:
         config: the router's settings.
         pool: the arms, and the tokenizers that are known of them.
         clock: tells how old what is in a prompt cache is; the machine's when left out.
+        encoder: what reads the text of a call for the estimator; None where no text is read.
     """
 
-    def __init__(self, config: RouterConfig, pool: ModelPool, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, config: RouterConfig, pool: ModelPool, *, clock: Clock | None = None, encoder: TextEncoder | None = None
+    ) -> None:
         self._config = config
         self._pool = pool
         self._entrance = Entrance(config)
@@ -169,6 +173,7 @@ class StepReader:
         self._counts = any(counter is not None for _, _, counter in self._counters)
         self._caches = PromptCaches(pool.arms if config.cache_aware else ())
         self._clock = clock or SystemClock()
+        self._encoder = encoder
         self.swap = Swap(pool)
 
     def learn_answer(self, message: AIMessage, *, model: str, asked_with: int) -> None:
@@ -236,6 +241,7 @@ class StepReader:
                 entry=entry,
                 schema_bytes=size,
                 tool_category=self._tool_category(call) if call.tools else "",
+                text=() if self._encoder is None else self._encoder.encode(asked(call.messages)),
             ),
             needs_media=reading.media_kinds,
             alone=alone,

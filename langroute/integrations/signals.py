@@ -73,6 +73,7 @@ class Signals:
         entry: EntryRule | None,
         schema_bytes: int,
         tool_category: str,
+        text: tuple[float, ...] = (),
     ) -> Features:
         """What else is known before the decision."""
         return Features(
@@ -84,4 +85,5 @@ class Signals:
             channel=place.channel,
             domain=place.domain,
             entry="" if entry is None else entry.name,
+            text=text,
         )

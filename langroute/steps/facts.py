@@ -50,6 +50,17 @@ def leading_system(messages: Sequence[Any]) -> int:
     return count
 
 
+def asked(messages: Sequence[Any], *, most: int = 8_000) -> str:
+    """What a person asked last: the newest human messages that stand together, at most ``most`` characters of them."""
+    texts: list[str] = []
+    for message in reversed(messages):
+        if author(message) == "human":
+            texts.append(str(message.text))
+        elif texts:
+            break
+    return "\n".join(reversed(texts))[:most]
+
+
 def same(left: Any, right: Any) -> bool:
     """Whether two messages, parts of them, or lists of them are the same; of lists identity is tried first, in C."""
     try:
