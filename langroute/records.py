@@ -6,6 +6,7 @@ here knows a framework, a store or a clock.
 """
 
 from dataclasses import dataclass
+from math import log
 from typing import Literal
 
 from langroute.books import Resource
@@ -236,6 +237,9 @@ class Outcome:
         worst_case: the hold was booked in full because the truth was not known.
         latency_ms: from sending to the last token.
         confidence: geometric mean of the output tokens' probabilities, in (0, 1]; None without logprobs.
+        uncertainty: mean of ``1 - p`` over the output tokens, in [0, 1); None without logprobs.
+        options: probabilities of the likeliest tokens at the first place of the answer, best first; empty where the
+            provider sent no alternatives.
         defects: what was found wrong with the answer, for example ``invalid_tool_call``.
         accepted: whether the answer was passed on.
         error: class name of the error that ended the call; empty without one.
@@ -250,6 +254,8 @@ class Outcome:
     worst_case: bool = False
     latency_ms: float = 0.0
     confidence: float | None = None
+    uncertainty: float | None = None
+    options: tuple[float, ...] = ()
     defects: tuple[str, ...] = ()
     accepted: bool = True
     error: str = ""
@@ -261,6 +267,14 @@ class Outcome:
     def cost_known(self) -> bool:
         """Whether ``cost_nano`` is what the call cost, or at least that; False for metered calls nobody can price."""
         return PRICE_UNKNOWN not in self.defects and USAGE_UNKNOWN not in self.defects
+
+    @property
+    def answer_entropy(self) -> float | None:
+        """Entropy of ``options`` in nats, what they leave out aside; None without them."""
+        total = sum(self.options)
+        if total <= 0:
+            return None
+        return abs(sum([-share * log(share) for value in self.options if (share := value / total) > 0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

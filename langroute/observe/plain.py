@@ -59,7 +59,7 @@ def is_finite(record: Record) -> bool:
     for seen in decision.alternatives:
         total += seen.success + seen.utility
     if outcome is not None:
-        total += outcome.latency_ms + (outcome.confidence or 0.0)
+        total += outcome.latency_ms + (outcome.confidence or 0.0) + (outcome.uncertainty or 0.0) + sum(outcome.options)
     return isfinite(total)
 
 
@@ -107,6 +107,8 @@ def _outcome(outcome: Outcome) -> Event:
         "usage": _usage(outcome),
         "latency_ms": float(outcome.latency_ms),
         "confidence": _float(outcome.confidence),
+        "uncertainty": _float(outcome.uncertainty),
+        "options": outcome.options,
         "defects": outcome.defects,
         "accepted": outcome.accepted,
         "error": outcome.error,
