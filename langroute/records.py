@@ -240,6 +240,7 @@ class Outcome:
         uncertainty: mean of ``1 - p`` over the output tokens, in [0, 1); None without logprobs.
         options: probabilities of the likeliest tokens at the first place of the answer, best first; empty where the
             provider sent no alternatives.
+        agreement: share of the step's samples that say the same as this answer, in (0, 1]; None where one was taken.
         defects: what was found wrong with the answer, for example ``invalid_tool_call``.
         accepted: whether the answer was passed on.
         error: class name of the error that ended the call; empty without one.
@@ -256,6 +257,7 @@ class Outcome:
     confidence: float | None = None
     uncertainty: float | None = None
     options: tuple[float, ...] = ()
+    agreement: float | None = None
     defects: tuple[str, ...] = ()
     accepted: bool = True
     error: str = ""
