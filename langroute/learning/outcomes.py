@@ -122,8 +122,9 @@ def _costs(columns: Mapping[str, Sequence[Any]], arm: Sequence[str]) -> Any:
     if "cost_nano" in columns:
         return columns["cost_nano"]
     costs = []
-    for row, value in enumerate(_column(columns, "cost_nano", "cost_usd")):
-        if value is None:
+    dollars = _column(columns, "cost_nano", "cost_usd")
+    for row, value in enumerate(dollars.tolist() if isinstance(dollars, np.ndarray) else dollars):
+        if value is None or value != value:  # NaN is how tables of numbers say nothing  # noqa: PLR0124
             message = f"row {row} ({arm[row]!r}) has none; leave the row out, or give arm_costs"
             raise OutcomesInvalid(message, field="cost_usd")
         try:
