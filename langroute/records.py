@@ -25,6 +25,7 @@ __all__ = [
     "EpisodeEnd",
     "Estimate",
     "Features",
+    "Judge",
     "Kind",
     "Measure",
     "Outcome",
@@ -56,8 +57,12 @@ Action = Literal[
     "refused",
     "charged",
     "episode_finished",
+    "judged",
 ]
 """What can happen to an episode beside a call."""
+
+Judge = Literal["success", "human", "verifier"]
+"""Who says how something went: the program that ran it, a person who looked again, or a verifier."""
 
 
 @quick
@@ -363,12 +368,14 @@ class EpisodeEnd:
     Attributes:
         success: True, False, a degree in [0, 1], or None when unknown.
         note: free text of whoever finished it.
+        source: who said so.
     """
 
     episode: str
     at: float
     success: float | None = None
     note: str = ""
+    source: Judge = "success"
 
 
 def as_dollars(nano: int | None) -> float | None:
