@@ -63,6 +63,7 @@ _OF_OUTCOMES = (
     Column(name="success", form="share", meaning="how well it went, in [0, 1]", required=True),
     _number("cost_usd", "dollars it cost; NaN where unknown"),
     Column(name="cost_nano", form="whole", meaning="the same in nano-dollars, where a file has that", default=0),
+    _number("charged_usd", "dollars booked beside the calls of an episode, for tools and the like"),
     _text("dataset", "where the row comes from"),
     _text("group", "what the task belongs to: a subject, a service, a domain"),
     Column(name="run", form="whole", meaning="which attempt of this arm at this task", default=0),
