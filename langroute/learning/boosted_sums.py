@@ -107,7 +107,7 @@ class ArraySource:
     @property
     def width(self) -> int:
         """How many features a row has."""
-        return self.features.shape[1]
+        return int(self.features.shape[1])
 
     def matrix(
         self, rows: NDArray[np.int64], label: NDArray[np.float64], weight: NDArray[np.float64], *, like: Any = None
@@ -161,6 +161,7 @@ def grow(
         tell: called after each fit.
     """
     known = np.flatnonzero(~np.isnan(label))
+    weight = weight / weight[known].mean()
     label = np.where(np.isnan(label), 1.0, label)
     if target == "amount":
         label, base = np.maximum(label, _LEAST_AMOUNT), 1.0
