@@ -25,8 +25,9 @@ class BoostedEstimator:
 
     Trees for success, for output tokens and for dollars stand in one forest, which numpy walks without XGBoost; what
     the first say is calibrated. A live step is priced by the arm's own price list and its prompt cache for the tokens
-    expected; where the table did not know tokens, by the dollars expected; where it knew neither, by the prior's tokens. Per-model regressors of success and cost
-    are what ACO and MTRouter use; that one model reads the arms as features is langroute's own.
+    expected; where the table did not know tokens, by the dollars expected; where it knew neither, by the prior's
+    tokens. Per-model regressors of success and cost are what ACO and MTRouter use; that one model reads the arms as
+    features is langroute's own.
 
     An arm that was never seen in training (`unseen`) is estimated by the prior, moved: by as much as the learned
     success of the pool's known arms differs in log odds from what the prior says of them in this step; its tokens are

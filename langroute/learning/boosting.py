@@ -122,7 +122,8 @@ class AgentRouterLearner(BoostedLearner):
         costs = examples.mean_costs()
         unpriced = [arm for arm in examples.arms if arm not in costs]
         if unpriced:
-            raise OutcomesInvalid(f"is unknown of {', '.join(unpriced)}, which so have no tier", field="cost_usd")
+            told = ", ".join(unpriced[:5]) + (f" and {len(unpriced) - 5} more" if len(unpriced) > 5 else "")
+            raise OutcomesInvalid(f"is unknown of {told}: without costs there are no tiers", field="cost_usd")
         return ArmTable.tiers(costs)
 
 
