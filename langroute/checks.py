@@ -7,6 +7,7 @@ from langroute.config import RouterConfig
 from langroute.errors import ConfigError
 from langroute.protocols import Acceptance, Clock, Estimator, Governor, Journal, Ledger, RoutingPolicy
 from langroute.records import Arm, Kind, RoutingDecision, Ruling
+from langroute.target import Target
 from langroute.tiers import check_tiers
 
 
@@ -61,6 +62,16 @@ def checked_config(config: RouterConfig | None) -> RouterConfig:
     if not isinstance(config, RouterConfig):
         raise ConfigError(f"must be a RouterConfig, not {config!r}; RouterConfig(**settings) makes one", field="config")
     return config
+
+
+def checked_target(**wishes: float | None) -> Target | None:
+    """The target that arguments ask for; None where they ask for nothing.
+
+    Raises:
+        ConfigError: more than one is given, or one is out of range.
+    """
+    given = {name: wish for name, wish in wishes.items() if wish is not None}
+    return RouterConfig(target=given).target if given else None
 
 
 def checked_kinds(kinds: Mapping[str, Kind]) -> dict[str, Kind]:

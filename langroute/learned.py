@@ -6,6 +6,10 @@ from typing import Any
 from langroute.questions import Question
 from langroute.records import Measure, Rejection, Step
 
+# As the doors name them; an answer can have both.
+_BROKEN_CALLS = frozenset({"invalid_tool_call", "unknown_tool", "invalid_arguments"})
+_NO_STRUCTURE = frozenset({"invalid_structure"})
+
 
 @dataclass(slots=True, kw_only=True)
 class Learned:
@@ -32,14 +36,18 @@ class Learned:
         """Whether the step looks otherwise than at first."""
         return bool(self.attempt or self.rejected or self.faulted or self.refused)
 
+    def _rejected_for(self, defects: frozenset[str]) -> int:
+        return sum(not defects.isdisjoint(tried.reason.split(", ")) for tried in self.rejected)
+
     def onto(self, step: Step) -> Step:
         """The step as it looks after these attempts."""
         # A provider's 429 or outage says nothing against the arm: it is a retry in the books, but no pressure.
-        unfit = sum("invalid_structure" in tried.reason for tried in self.rejected)
+        # An answer that was doubted (low confidence, a verifier's no) is a retry too, but nothing was malformed.
+        unfit = self._rejected_for(_NO_STRUCTURE)
         pressure = replace(
             step.pressure,
             retries=step.pressure.retries + len(self.rejected),
-            invalid_tool_calls=step.pressure.invalid_tool_calls + len(self.rejected) - unfit,
+            invalid_tool_calls=step.pressure.invalid_tool_calls + self._rejected_for(_BROKEN_CALLS),
             schema_failures=step.pressure.schema_failures + unfit,
         )
         out = (*step.rejected, *self.rejected, *self.faulted, *self.refused)

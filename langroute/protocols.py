@@ -4,7 +4,7 @@ Anything that has these methods fits: no base class, no registry. The contract s
 more than types.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from langroute.books import Amendment, Amount, Balance, Entry, HoldRequest, Limits
@@ -284,6 +284,21 @@ class Journal(JournalSink, Protocol):
 
     def episodes(self, *, limit: int = 100) -> tuple[str, ...]:
         """Ids of stored episodes, newest first."""
+        ...
+
+
+@runtime_checkable
+class JournalIndex(Protocol):
+    """What a journal may be able to do beside: name every episode it holds, however many. Exports need it."""
+
+    def every_episode(self, *, since: float | None = None) -> Iterator[str]:
+        """Ids of all stored episodes, each once, in no promised order and with flat memory.
+
+        An episode that is first written to while this runs may be missing.
+
+        Args:
+            since: epoch seconds; only episodes with a record or an action of that time or later.
+        """
         ...
 
 

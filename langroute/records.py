@@ -6,6 +6,7 @@ here knows a framework, a store or a clock.
 """
 
 from dataclasses import dataclass
+from math import log
 from typing import Literal
 
 from langroute.books import Resource
@@ -24,6 +25,7 @@ __all__ = [
     "EpisodeEnd",
     "Estimate",
     "Features",
+    "Judge",
     "Kind",
     "Measure",
     "Outcome",
@@ -55,8 +57,12 @@ Action = Literal[
     "refused",
     "charged",
     "episode_finished",
+    "judged",
 ]
 """What can happen to an episode beside a call."""
+
+Judge = Literal["success", "human", "verifier"]
+"""Who says how something went: the program that ran it, a person who looked again, or a verifier."""
 
 
 @quick
@@ -236,6 +242,10 @@ class Outcome:
         worst_case: the hold was booked in full because the truth was not known.
         latency_ms: from sending to the last token.
         confidence: geometric mean of the output tokens' probabilities, in (0, 1]; None without logprobs.
+        uncertainty: mean of ``1 - p`` over the output tokens, in [0, 1); None without logprobs.
+        options: probabilities of the likeliest tokens at the first place of the answer, best first; empty where the
+            provider sent no alternatives.
+        agreement: share of the step's samples that say the same as this answer, in (0, 1]; None where one was taken.
         defects: what was found wrong with the answer, for example ``invalid_tool_call``.
         accepted: whether the answer was passed on.
         error: class name of the error that ended the call; empty without one.
@@ -250,6 +260,9 @@ class Outcome:
     worst_case: bool = False
     latency_ms: float = 0.0
     confidence: float | None = None
+    uncertainty: float | None = None
+    options: tuple[float, ...] = ()
+    agreement: float | None = None
     defects: tuple[str, ...] = ()
     accepted: bool = True
     error: str = ""
@@ -261,6 +274,14 @@ class Outcome:
     def cost_known(self) -> bool:
         """Whether ``cost_nano`` is what the call cost, or at least that; False for metered calls nobody can price."""
         return PRICE_UNKNOWN not in self.defects and USAGE_UNKNOWN not in self.defects
+
+    @property
+    def answer_entropy(self) -> float | None:
+        """Entropy of ``options`` in nats, what they leave out aside; None without them."""
+        total = sum(self.options)
+        if total <= 0:
+            return None
+        return abs(sum([-share * log(share) for value in self.options if (share := value / total) > 0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,12 +368,14 @@ class EpisodeEnd:
     Attributes:
         success: True, False, a degree in [0, 1], or None when unknown.
         note: free text of whoever finished it.
+        source: who said so.
     """
 
     episode: str
     at: float
     success: float | None = None
     note: str = ""
+    source: Judge = "success"
 
 
 def as_dollars(nano: int | None) -> float | None:

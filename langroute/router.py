@@ -23,6 +23,7 @@ from langroute.checks import (
     checked_config,
     checked_kinds,
     checked_rules,
+    checked_target,
     merged_config,
 )
 from langroute.config import RouterConfig
@@ -57,7 +58,11 @@ class StepRouter:
         pool: the arms to choose from.
         budget: what each episode may use; unlimited when left out.
         store: where books and journal live, such as ``memory://`` or ``sqlite:///file.db``.
-        policy: a policy, or the name of one: ``prior``, ``always-small``, ``always-large``, ``always:ARM``.
+        policy: a policy, or the name of one: ``prior``, ``always-small``, ``always-large``, ``always:ARM``; or the
+            folder of a learned policy, which brings its estimator and its acceptance rules.
+        quality_target: share of its reference's success that a learned policy is to keep; see ``Target``.
+        dollars_per_episode: what an episode should cost on average, by a learned policy.
+        price_of_a_dollar: success given up per dollar saved. At most one of these three is given.
         estimator: what to expect of an arm; the prior when left out.
         governor: the price of a dollar and the mask; ``BudgetGovernor`` when left out.
         acceptance: rules an answer must pass; well-formedness when left out, ``()`` for none.
@@ -88,6 +93,9 @@ class StepRouter:
         budget: Budget | None = None,
         store: str | None = None,
         policy: RoutingPolicy | str | None = None,
+        quality_target: float | None = None,
+        dollars_per_episode: float | None = None,
+        price_of_a_dollar: float | None = None,
         kinds: Mapping[str, Kind] | None = None,
         estimator: Estimator | None = None,
         governor: Governor | None = None,
@@ -107,20 +115,25 @@ class StepRouter:
             journal=journal,
             clock=clock,
         )
-        given = {"budget": budget, "store": store, "kinds": kinds if kinds is None else checked_kinds(kinds)}
-        if isinstance(policy, str):
-            given["policy"] = policy
+        given: dict[str, Any] = {
+            "budget": budget,
+            "store": store,
+            "kinds": kinds if kinds is None else checked_kinds(kinds),
+            "policy": policy if isinstance(policy, str) else None,
+            "target": checked_target(
+                quality=quality_target, dollars_per_episode=dollars_per_episode, price_of_a_dollar=price_of_a_dollar
+            ),
+        }
         self.config = merged_config(checked_config(config), given)
         self.pool = pool
         self._arms = arms_by_name(pool, self.config)
-        self.policy = (
-            defaults.policy(self.config.policy, pool.arms) if policy is None or isinstance(policy, str) else policy
-        )
-        self.estimator = estimator or defaults.estimator()
+        rooms = defaults.rooms(self.config, pool.arms)
+        self.policy = rooms.policy if policy is None or isinstance(policy, str) else policy
+        self.estimator = estimator or rooms.estimator
         self.encoder = self.estimator if isinstance(self.estimator, TextEncoder) else None
-        self.governor = governor or defaults.governor(self.config)
+        self.governor = governor or rooms.governor
         self._decider = _decider(self)
-        self.acceptance = defaults.acceptance() if acceptance is None else checked_rules(acceptance)
+        self.acceptance = rooms.acceptance if acceptance is None else checked_rules(acceptance)
         self.ledger = ledger or defaults.open_ledger(self.config.store)
         self.journal = journal or defaults.open_journal(self.config.journal or self.config.store)
         self.clock = clock or defaults.clock()

@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 
 from langroute.cli.demo import demo
 from langroute.cli.explain import explain
+from langroute.cli.journal import journal
 from langroute.cli.kinds import kinds
 from langroute.cli.lab import lab
 from langroute.cli.ledger import ledger
@@ -38,5 +39,6 @@ app.command()(demo)
 app.command()(explain)
 app.command()(kinds)
 app.command()(replay)
+app.add_typer(journal, name="journal")
 app.add_typer(lab, name="lab")
 app.add_typer(ledger, name="ledger")

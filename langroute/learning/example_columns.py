@@ -93,12 +93,14 @@ def successes(columns: Columns, size: int) -> NDArray[np.float64]:
 
 
 def costs(columns: Columns, size: int) -> NDArray[np.float64]:
-    """Nano-dollars, from ``cost_nano`` or ``cost_usd``; as floats, because they are learned from, not booked."""
+    """Nano-dollars, from ``cost_nano`` or ``cost_usd``, NaN where unknown; floats, as they are not booked."""
     if "cost_nano" in columns:
         column, field, scale = reals(columns["cost_nano"], "cost_nano", size), "cost_nano", 1.0
-    else:
+    elif "cost_usd" in columns:
         field, scale = "cost_usd", float(NANO_PER_DOLLAR)
-        column = reals(required(columns, "cost_nano", "cost_usd"), field, size)
+        column = reals(columns["cost_usd"], field, size, gaps=True)
+    else:
+        return np.full(size, math.nan)
     refuse(column < 0, field, column, "must not be negative")
     refuse(column * scale > _MOST_DOLLARS * NANO_PER_DOLLAR, field, column, "is beyond any price")
     return column * scale
@@ -114,14 +116,32 @@ def counts(columns: Columns, field: str, size: int) -> NDArray[np.float64]:
 
 
 def numbers(columns: Columns, size: int) -> NDArray[np.float64]:
-    """(size, len(NUMBERS)) what is known of the steps; columns that the table lacks have their defaults."""
+    """(size, len(NUMBERS)) what is known of the steps; columns that the table lacks have their defaults.
+
+    ``input_tokens`` of a row that is no step, so that has no ``kind``, are what the whole attempt was billed in the
+    end: nobody knew them before, and they would tell how it went.
+    """
     found = np.empty((size, len(NUMBERS)))
     for place, name in enumerate(NUMBERS):
         if name in columns:
             found[:, place] = reals(columns[name], name, size, gaps=True)
         else:
             found[:, place] = DEFAULTS[name]
+    kind = texts(columns["kind"], "kind", size, empty=True) if "kind" in columns else np.full(size, "")
+    found[kind == "", NUMBERS.index("input_tokens")] = DEFAULTS["input_tokens"]
     return found
+
+
+def encoded(columns: Columns, size: int) -> NDArray[np.float64]:
+    """(size, d) the vectors of ``encoded``, zeros where unknown; (size, 0) where the table lacks it."""
+    if "encoded" not in columns:
+        return np.zeros((size, 0))
+    try:
+        found = np.array(_listed(columns["encoded"]), dtype=np.float64).reshape(size, -1)
+    except (TypeError, ValueError) as exc:
+        raise OutcomesInvalid(f"must hold vectors of one length ({exc})", field="encoded") from exc
+    filled: NDArray[np.float64] = np.nan_to_num(found, posinf=0.0, neginf=0.0)
+    return filled
 
 
 def words(columns: Columns, size: int) -> NDArray[np.str_]:

@@ -32,10 +32,10 @@ class Examples:
         arm: (n,) what attempted it.
         run: (n,) which attempt of this arm at this task; 0 where the table has none.
         success: (n,) in [0, 1].
-        cost_nano: (n,) nano-dollars it was billed.
+        cost_nano: (n,) nano-dollars it was billed; NaN where unknown.
         output_tokens: (n,) NaN where unknown.
         weight: (n,) what a row counts, mean 1; see `CREDIT_WEIGHTS`.
-        rows: what was known before, with the text vectors of an encoder (none when read: see `reading`).
+        rows: what was known before, with the table's own text vectors (``encoded``); see `reading`.
         asked: n texts: what was asked; empty where unknown.
         fingerprint: of all of the table; parts of it keep it.
     """
@@ -60,8 +60,8 @@ class Examples:
     def read(cls, columns: Mapping[str, Sequence[Any]]) -> Self:
         """Examples from the columns of a table of outcomes.
 
-        ``task``, ``arm`` (or ``model``), ``success`` and ``cost_nano`` (or ``cost_usd``) must be there; all others may
-        be missing. Rows may be steps or whole tasks.
+        ``task``, ``arm`` (or ``model``) and ``success`` must be there; all others may be missing, also costs. Rows may
+        be steps or whole tasks.
 
         Raises:
             OutcomesInvalid: the table has no rows, or a column is missing or holds what it must not; names the column
@@ -74,15 +74,18 @@ class Examples:
         field = "arm" if "arm" in columns else "model"
         found: dict[str, Any] = {
             "task": task,
-            "episode": column.texts(columns["episode"], "episode", size) if "episode" in columns else task,
+            "episode": _episodes(columns, task),
             "group": column.texts(columns["group"], "group", size) if "group" in columns else np.full(size, "all"),
             "arm": column.texts(column.required(columns, "arm", "model"), field, size),
             "success": column.successes(columns, size),
             "cost_nano": column.costs(columns, size),
             "output_tokens": column.counts(columns, "output_tokens", size),
         }
-        empty = np.zeros((size, 0))
-        rows = StepRows(numbers=column.numbers(columns, size), words=column.words(columns, size), text=empty)
+        rows = StepRows(
+            numbers=column.numbers(columns, size),
+            words=column.words(columns, size),
+            text=column.encoded(columns, size),
+        )
         asked = column.asked(columns, size)
         made = {**found, "rows": rows, "asked": asked, "run": _runs(columns, size), "weight": _weights(columns, size)}
         return cls(**made, fingerprint=Fingerprint().add(made).hex())
@@ -108,10 +111,13 @@ class Examples:
         """The arms, sorted by name."""
         return tuple(np.unique(self.arm).tolist())
 
-    @property
-    def knows_tokens(self) -> bool:
-        """Whether output tokens are known of every row."""
-        return not bool(np.isnan(self.output_tokens).any())
+    def mean_costs(self) -> dict[str, float]:
+        """Mean nano-dollars of an attempt, by arm; arms without any known cost are left out."""
+        return {
+            arm: float(known.mean())
+            for arm in self.arms
+            if len(known := self.cost_nano[(self.arm == arm) & ~np.isnan(self.cost_nano)])
+        }
 
     @property
     def knows_text(self) -> bool:
@@ -129,7 +135,7 @@ class Examples:
             "groups": len(np.unique(self.group)),
             "arms": dict(zip(names.tolist(), sizes.tolist(), strict=True)),
             "success": round(float(self.success.mean()), 6),
-            "cost_nano": round(float(self.cost_nano.mean())),
+            "cost_nano": None if np.isnan(self.cost_nano).all() else round(float(np.nanmean(self.cost_nano))),
         }
 
 
@@ -144,6 +150,14 @@ _ARRAYS = (
     "output_tokens",
     "weight",
 )
+
+
+def _episodes(columns: Mapping[str, Any], task: NDArray[np.str_]) -> NDArray[np.str_]:
+    """The episode of each row; the task where it has none."""
+    if "episode" not in columns:
+        return task
+    said = column.texts(columns["episode"], "episode", len(task), empty=True)
+    return np.where(said == "", task, said)
 
 
 def _runs(columns: Mapping[str, Any], size: int) -> NDArray[np.int64]:

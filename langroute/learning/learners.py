@@ -48,10 +48,25 @@ class Learner(Protocol):
 
 LEARNERS: Mapping[str, str] = MappingProxyType(
     {
+        "agentrouter": "langroute.learning.boosting:AgentRouterLearner",
         "boosted": "langroute.learning.boosting:BoostedLearner",
     }
 )
 """Name -> ``module:class`` of a learner whose options have defaults. A new learner gets its line here."""
+
+
+ENCODERS: Mapping[str, str] = MappingProxyType({})
+"""Name -> ``module:function`` that fits an encoder: ``fit(texts, *, seed) -> Fitted``. The first is the default."""
+
+
+def fitted_encoder(examples: Examples, *, seed: int) -> Fitted | None:
+    """The default encoder, fitted to the texts of these examples and no others; None where there is none to read."""
+    if not examples.knows_text or not ENCODERS:
+        return None
+    module, _, name = next(iter(ENCODERS.values())).partition(":")
+    fit: Any = getattr(import_module(module), name)
+    fitted: Fitted = fit(list(dict.fromkeys(examples.asked)), seed=seed)
+    return fitted
 
 
 def learner(name: str, **options: Any) -> Learner:

@@ -113,7 +113,7 @@ def as_json(
     whole = {
         "schema_version": SCHEMA_VERSION,
         "episode": sums.episode,
-        "end": None if end is None else {"at": end.at, "success": end.success, "note": end.note},
+        "end": None if end is None else {"at": end.at, "success": end.success, "note": end.note, "source": end.source},
         "totals": _totals_json(sums),
         "attempts": [{"action": record.action, **step_event(record)} for record in records],
         "actions": [action_json(action) for action in sorted(actions, key=lambda action: action.at)],
