@@ -69,9 +69,7 @@ def sigmoid(odds: Floats) -> Floats:
     return 1.0 / (1.0 + np.exp(-np.clip(odds, -40.0, 40.0)))
 
 
-def fit_abilities(
-    tallies: Tallies, *, spreads: Spreads | None = None, rounds: int = 300, seed: int = 0
-) -> Abilities:
+def fit_abilities(tallies: Tallies, *, spreads: Spreads | None = None, rounds: int = 300, seed: int = 0) -> Abilities:
     """The most probable abilities and difficulties, given normal priors of these spreads.
 
     A two-parameter item response model with arms as persons; the direction (rank 1) and the spreads are a

@@ -61,9 +61,7 @@ class Tallies:
         np.add.at(cost, at, table.cost_nano[kept] / NANO_PER_DOLLAR)
         with np.errstate(invalid="ignore"):
             cost = cost / tries
-        return cls(
-            tasks=tasks, groups=table.group[first], arms=names, tries=tries, successes=successes, cost=cost
-        )
+        return cls(tasks=tasks, groups=table.group[first], arms=names, tries=tries, successes=successes, cost=cost)
 
     def __len__(self) -> int:
         return len(self.tasks)
