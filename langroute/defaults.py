@@ -5,6 +5,7 @@ This is the one module between the router and the concrete policies, estimators,
 
 from collections.abc import Sequence
 
+from langroute.acceptance.selection import Majority
 from langroute.acceptance.validity import ValidityAcceptance
 from langroute.clock import SystemClock
 from langroute.config import RouterConfig
@@ -16,10 +17,20 @@ from langroute.ledgers import open_ledger
 from langroute.observe.log import EventLogger, RoutingLog
 from langroute.policies.frontier import FrontierPolicy
 from langroute.policies.pinned import PinnedPolicy
-from langroute.protocols import Acceptance, Clock, Estimator, Governor, RoutingPolicy
+from langroute.protocols import Acceptance, Clock, Estimator, Governor, RoutingPolicy, Selector
 from langroute.records import Arm
 
-__all__ = ["acceptance", "clock", "estimator", "governor", "open_journal", "open_ledger", "policy", "routing_log"]
+__all__ = [
+    "acceptance",
+    "clock",
+    "estimator",
+    "governor",
+    "open_journal",
+    "open_ledger",
+    "policy",
+    "routing_log",
+    "selector",
+]
 
 POLICY_NAMES = ("prior", "always-small", "always-large", "always:ARM")
 
@@ -30,13 +41,15 @@ def policy(name: str, arms: Sequence[Arm]) -> RoutingPolicy:
     Raises:
         ConfigError: no policy has this name, or the pool has no such arm.
     """
-    by_rank = [arm.name for arm in sorted(arms, key=lambda arm: arm.rank)]
+    # Of the arms of one model the one that calls it once stands first, from either end.
+    by_rank = [arm.name for arm in sorted(arms, key=lambda arm: (arm.rank, arm.samples))]
+    from_top = [arm.name for arm in sorted(arms, key=lambda arm: (-arm.rank, arm.samples))]
     if name == "prior":
         return FrontierPolicy()
     if name == "always-small":
         return PinnedPolicy(by_rank, name=name)
     if name == "always-large":
-        return PinnedPolicy(by_rank[::-1], name=name)
+        return PinnedPolicy(from_top, name=name)
     kind, _, arm = name.partition(":")
     if kind != "always":
         raise ConfigError(f"no policy is called {name!r}; use one of {', '.join(POLICY_NAMES)}", field="policy")
@@ -58,6 +71,11 @@ def governor(config: RouterConfig) -> Governor:
 def acceptance() -> tuple[Acceptance, ...]:
     """The rules an answer must pass."""
     return (ValidityAcceptance(),)
+
+
+def selector() -> Selector:
+    """What chooses among several answers of one arm."""
+    return Majority()
 
 
 def clock() -> Clock:

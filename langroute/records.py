@@ -36,6 +36,7 @@ __all__ = [
     "Ruling",
     "Step",
     "Usage",
+    "Verdict",
     "as_dollars",
 ]
 
@@ -44,6 +45,8 @@ Action = Literal[
     "downgrade",
     "lower_output",
     "compress",
+    "verify",
+    "spot_check",
     "skip",
     "ask",
     "answered",
@@ -224,6 +227,10 @@ USAGE_UNKNOWN = "usage_unknown"
 """Defects of metered calls: what they cost is not known, so ``cost_nano`` is 0."""
 
 
+Verdict = Literal["", "ok", "wrong", "same", "different", "unclear"]
+"""What a check that was bought said of an answer."""
+
+
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -242,6 +249,13 @@ class Outcome:
         served_by: model name that the provider says answered; empty when it does not say.
         service_tier: tier that the provider says it was served in; empty when it does not say.
         swapped: what was changed or left out of what was sent, so that it fits the arm; short reasons.
+        samples: how often the model was called for the answer; usage and cost are of all of them together.
+        failed_samples: those of them that brought no answer.
+        agreement: share of the samples with an answer that say the same as the chosen one; None for a single call.
+        answer_entropy: entropy over the alternatives to the answer's first token, in [0, 1]: 0 where one of them has
+            all the probability, 1 where all are alike; None without alternatives.
+        verdict: what a check that was bought said of the answer: ``ok``, ``wrong`` or ``unclear`` of a verifier;
+            ``same``, ``different`` or ``unclear`` of a spot check; empty without a check.
     """
 
     arm: str
@@ -256,6 +270,11 @@ class Outcome:
     served_by: str = ""
     service_tier: str = ""
     swapped: tuple[str, ...] = ()
+    samples: int = 1
+    failed_samples: int = 0
+    agreement: float | None = None
+    answer_entropy: float | None = None
+    verdict: Verdict = ""
 
     @property
     def cost_known(self) -> bool:
@@ -285,7 +304,9 @@ class Record:
         action: ``call``, ``stop``, ``refused``, or ``shadow``: the call was metered in an app that is not routed, and
             the decision is what would have been chosen. Nobody followed it, and it saw logged state only.
         pool: id of the pool that was chosen from; see ``PoolSnapshot``.
-        measures: what was done beside choosing an arm: a lower tier, a lower limit, a compressed prompt, a last call.
+        measures: what was done beside choosing an arm: a lower tier, a lower limit, a compressed prompt, a last call,
+            a check of the answer.
+        checks: id of the record whose answer this call checks; empty for a call of the agent's own.
     """
 
     id: str
@@ -298,6 +319,7 @@ class Record:
     action: Literal["call", "stop", "refused", "shadow"] = "call"
     pool: str = ""
     measures: tuple[Measure, ...] = ()
+    checks: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
