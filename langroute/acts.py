@@ -25,20 +25,22 @@ class Reply:
         value: the answer in the framework's own form; opaque here.
         usage: tokens reported; None when the provider reported none.
         confidence: geometric mean of the output tokens' probabilities; None without logprobs.
+        uncertainty: mean of ``1 - p`` over the output tokens; None without logprobs.
+        options: probabilities of the likeliest first tokens, best first; empty without alternatives.
         defects: what is malformed about the answer.
         served_by: model that the provider says answered.
         service_tier: tier that the provider says it was served in.
-        answer_entropy: entropy over the alternatives to the answer's first token, in [0, 1]; None without.
         agreement: share of an arm's samples that say the same; None for a single call.
     """
 
     value: Any = None
     usage: Usage | None = None
     confidence: float | None = None
+    uncertainty: float | None = None
+    options: tuple[float, ...] = ()
     defects: tuple[str, ...] = ()
     served_by: str = ""
     service_tier: str = ""
-    answer_entropy: float | None = None
     agreement: float | None = None
 
 

@@ -89,11 +89,12 @@ def outcome_of(
         worst_case=usage is None,
         latency_ms=latency_ms,
         confidence=reply.confidence,
+        uncertainty=reply.uncertainty,
+        options=reply.options,
         defects=reply.defects,
         served_by=reply.served_by,
         service_tier=reply.service_tier,
         swapped=swapped,
-        answer_entropy=reply.answer_entropy,
     )
 
 

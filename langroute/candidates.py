@@ -20,7 +20,8 @@ class Candidate:
         answer: what it says, in a form in which equal answers are equal: text without case and runs of white space,
             tool calls with their arguments in order, structured values as JSON. Empty where nothing can be read.
         confidence: geometric mean of the output tokens' probabilities, in (0, 1]; None without logprobs.
-        answer_entropy: entropy over the alternatives to its first token, in [0, 1]; None without alternatives.
+        uncertainty: mean of ``1 - p`` over the output tokens, in [0, 1); None without logprobs.
+        options: probabilities of the likeliest first tokens, best first; empty without alternatives.
         defects: what is malformed about it; empty for a valid answer.
         usage: tokens reported; None when the provider reported none.
         latency_ms: from sending to the last token.
@@ -28,7 +29,8 @@ class Candidate:
 
     answer: str
     confidence: float | None = None
-    answer_entropy: float | None = None
+    uncertainty: float | None = None
+    options: tuple[float, ...] = ()
     defects: tuple[str, ...] = ()
     usage: Usage | None = None
     latency_ms: float = 0.0

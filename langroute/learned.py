@@ -7,6 +7,10 @@ from typing import Any
 from langroute.questions import Question
 from langroute.records import Measure, Rejection, Step
 
+# As the doors name them; an answer can have both.
+_BROKEN_CALLS = frozenset({"invalid_tool_call", "unknown_tool", "invalid_arguments"})
+_NO_STRUCTURE = frozenset({"invalid_structure"})
+
 
 @dataclass(slots=True, kw_only=True)
 class Learned:
@@ -27,7 +31,6 @@ class Learned:
     place: str = ""
     answer: Any = None
     well_formed: bool = False
-    malformed: int = 0
     error: BaseException | None = None
 
     @property
@@ -42,19 +45,21 @@ class Learned:
         """
         self.rejected.append(Rejection(arm=arms[0], reason=reason))
         self.refused += [Rejection(arm=arm, reason=reason) for arm in arms[1:]]
-        self.malformed += not well_formed
         if well_formed or not self.well_formed:
             self.answer, self.well_formed = value, well_formed
+
+    def _rejected_for(self, defects: frozenset[str]) -> int:
+        return sum(not defects.isdisjoint(tried.reason.split(", ")) for tried in self.rejected)
 
     def onto(self, step: Step) -> Step:
         """The step as it looks after these attempts."""
         # A provider's 429 or outage says nothing against the arm: it is a retry in the books, but no pressure.
-        # An answer that is well-formed and was not believed is a retry, and no malformed call.
-        unfit = sum("invalid_structure" in tried.reason for tried in self.rejected)
+        # An answer that was doubted (low confidence, a verifier's no) is a retry too, but nothing was malformed.
+        unfit = self._rejected_for(_NO_STRUCTURE)
         pressure = replace(
             step.pressure,
             retries=step.pressure.retries + len(self.rejected),
-            invalid_tool_calls=step.pressure.invalid_tool_calls + self.malformed - unfit,
+            invalid_tool_calls=step.pressure.invalid_tool_calls + self._rejected_for(_BROKEN_CALLS),
             schema_failures=step.pressure.schema_failures + unfit,
         )
         out = (*step.rejected, *self.rejected, *self.faulted, *self.refused)

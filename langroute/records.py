@@ -6,6 +6,7 @@ here knows a framework, a store or a clock.
 """
 
 from dataclasses import dataclass
+from math import log
 from typing import Literal
 
 from langroute.books import Resource
@@ -243,6 +244,10 @@ class Outcome:
         worst_case: the hold was booked in full because the truth was not known.
         latency_ms: from sending to the last token.
         confidence: geometric mean of the output tokens' probabilities, in (0, 1]; None without logprobs.
+        uncertainty: mean of ``1 - p`` over the output tokens, in [0, 1); None without logprobs.
+        options: probabilities of the likeliest tokens at the first place of the answer, best first; empty where the
+            provider sent no alternatives.
+        agreement: share of the step's samples that say the same as this answer, in (0, 1]; None where one was taken.
         defects: what was found wrong with the answer, for example ``invalid_tool_call``.
         accepted: whether the answer was passed on.
         error: class name of the error that ended the call; empty without one.
@@ -251,9 +256,6 @@ class Outcome:
         swapped: what was changed or left out of what was sent, so that it fits the arm; short reasons.
         samples: how often the model was called for the answer; usage and cost are of all of them together.
         failed_samples: those of them that brought no answer.
-        agreement: share of the samples with an answer that say the same as the chosen one; None for a single call.
-        answer_entropy: entropy over the alternatives to the answer's first token, in [0, 1]: 0 where one of them has
-            all the probability, 1 where all are alike; None without alternatives.
         verdict: what a check that was bought said of the answer: ``ok``, ``wrong`` or ``unclear`` of a verifier;
             ``same``, ``different`` or ``unclear`` of a spot check; empty without a check.
     """
@@ -264,6 +266,9 @@ class Outcome:
     worst_case: bool = False
     latency_ms: float = 0.0
     confidence: float | None = None
+    uncertainty: float | None = None
+    options: tuple[float, ...] = ()
+    agreement: float | None = None
     defects: tuple[str, ...] = ()
     accepted: bool = True
     error: str = ""
@@ -272,14 +277,20 @@ class Outcome:
     swapped: tuple[str, ...] = ()
     samples: int = 1
     failed_samples: int = 0
-    agreement: float | None = None
-    answer_entropy: float | None = None
     verdict: Verdict = ""
 
     @property
     def cost_known(self) -> bool:
         """Whether ``cost_nano`` is what the call cost, or at least that; False for metered calls nobody can price."""
         return PRICE_UNKNOWN not in self.defects and USAGE_UNKNOWN not in self.defects
+
+    @property
+    def answer_entropy(self) -> float | None:
+        """Entropy of ``options`` in nats, what they leave out aside; None without them."""
+        total = sum(self.options)
+        if total <= 0:
+            return None
+        return abs(sum([-share * log(share) for value in self.options if (share := value / total) > 0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

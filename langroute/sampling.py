@@ -52,7 +52,8 @@ def _candidate(sample: Sample, reply: Reply, answer: str) -> Candidate:
     return Candidate(
         answer=answer,
         confidence=reply.confidence,
-        answer_entropy=reply.answer_entropy,
+        uncertainty=reply.uncertainty,
+        options=reply.options,
         defects=reply.defects,
         usage=credible(reply.usage),
         latency_ms=sample.latency_ms,
@@ -86,6 +87,8 @@ def drawn(record: Record, request: HoldRequest, draw: Draw, reply: Reply, latenc
         worst_case=bill.worst_case,
         latency_ms=latency_ms,
         confidence=reply.confidence,
+        uncertainty=reply.uncertainty,
+        options=reply.options,
         defects=reply.defects,
         served_by=reply.served_by,
         service_tier=reply.service_tier,
@@ -93,7 +96,6 @@ def drawn(record: Record, request: HoldRequest, draw: Draw, reply: Reply, latenc
         samples=len(draw.samples),
         failed_samples=bill.failed,
         agreement=reply.agreement,
-        answer_entropy=reply.answer_entropy,
     )
     return Attempt(record=record, request=request, outcome=outcome, amount=bill.amount, value=reply.value)
 

@@ -139,6 +139,15 @@ class OutcomePart(_Part):
     confidence: float | None = Field(
         description="geometric mean of the output tokens' probabilities, in (0, 1]; null without logprobs"
     )
+    uncertainty: float | None = Field(
+        description="mean of 1 - p over the output tokens, in [0, 1); null without logprobs"
+    )
+    options: tuple[float, ...] = Field(
+        description="probabilities of the likeliest first tokens, best first; empty without alternatives"
+    )
+    agreement: float | None = Field(
+        description="share of the step's samples that say the same as this answer, in (0, 1]; null where one was taken"
+    )
     defects: tuple[str, ...] = Field(description="names of what was found wrong with the answer")
     accepted: bool = Field(description="whether the answer was passed on")
     error: str = Field(description="class name of the error that ended the call; empty without one")

@@ -59,7 +59,8 @@ def is_finite(record: Record) -> bool:
     for seen in decision.alternatives:
         total += seen.success + seen.utility
     if outcome is not None:
-        total += outcome.latency_ms + (outcome.confidence or 0.0)
+        total += outcome.latency_ms + (outcome.confidence or 0.0) + (outcome.uncertainty or 0.0)
+        total += sum(outcome.options) + (outcome.agreement or 0.0)
     return isfinite(total)
 
 
@@ -107,6 +108,9 @@ def _outcome(outcome: Outcome) -> Event:
         "usage": _usage(outcome),
         "latency_ms": float(outcome.latency_ms),
         "confidence": _float(outcome.confidence),
+        "uncertainty": _float(outcome.uncertainty),
+        "options": outcome.options,
+        "agreement": _float(outcome.agreement),
         "defects": outcome.defects,
         "accepted": outcome.accepted,
         "error": outcome.error,
