@@ -68,8 +68,8 @@ class Call:
         started: set by the driver once something of the answer has been streamed.
         usage: set by the driver where usage became known although the call failed.
         swapped: set by the door: what it changed or left out of what is sent, so that it fits the arm.
-        verifies: the answer, in the framework's own form, that a verifier is asked about instead of making the call;
-            the value of the reply is then its verdict. None for an ordinary call.
+        verifies: the one answer, in the framework's own form, that a verifier is asked about instead of making the
+            call; the value of the reply is then its verdict. None for an ordinary call.
         extra: this is not the first call made for one answer, so that it is a run of its own.
     """
 
@@ -80,7 +80,7 @@ class Call:
     started: bool = False
     usage: Usage | None = None
     swapped: tuple[str, ...] = ()
-    verifies: Any = None
+    verifies: tuple[Any] | None = None
     extra: bool = False
 
 

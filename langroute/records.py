@@ -88,8 +88,8 @@ class Permit:
 
     Attributes:
         arm: its name.
-        output_limit: output tokens each of its calls may be sent; when not allowed 0, or, when short of tokens, retries or time, what
-            the smallest worthwhile call would need.
+        output_limit: output tokens each of its calls may be sent; when not allowed 0, or, when short of tokens, retries
+            or time, what the smallest worthwhile call would need.
         input_bound: input tokens that must be held for it, for all its samples together.
         worst_nano: nano-dollars that must be held for it with that limit; when short of dollars, what the smallest
             worthwhile call would need.

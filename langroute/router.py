@@ -218,10 +218,8 @@ class StepRouter:
                 return episode, episode.books()
             case Take(request=request):
                 return self.ledger.hold(request)
-            case Close():
-                return self._close(act)
-            case Settle(hold_id=hold_id):
-                return self._settle(act, hold_id)
+            case Close() | Settle():
+                return self._close(act) if isinstance(act, Close) else self._settle(act, act.hold_id)
             case Tell(action=action):
                 return self.tell(action)
             case Recall(place=place, episode=episode):

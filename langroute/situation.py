@@ -30,7 +30,7 @@ class Arm:
         structured_output: whether a schema may be bound to it.
         min_output_tokens: under this output limit the arm is not worth calling and is masked.
         max_output_tokens: the most it can write, or the user's own limit on it; None when unknown.
-        rank: 0.0 for the cheapest arm of the pool, 1.0 for the dearest, by the price of a typical call.
+        rank: 0.0 for the cheapest arm of the pool, 1.0 for the dearest, by the price of a typical call of its model.
         modalities: kinds of media it takes beside text (``image``, ``audio``, ``video``, ``file``); None when unknown.
         caching: how its prompt cache behaves.
         samples: how often the model is called for one answer; the best of them is passed on.

@@ -103,7 +103,7 @@ def _bought(
         if not isinstance(error, Exception):
             raise
         return _Finding(reason=f"not checked by {arm.name}: no hold could be taken ({type(error).__name__})")
-    check = yield from _made(router, record, request, arm, attempt.value if wish.asks == "verdict" else None)
+    check = yield from _made(router, record, request, arm, (attempt.value,) if wish.asks == "verdict" else None)
     if isinstance(check, str):
         return _Finding(reason=f"not checked by {arm.name}: its call failed ({check})")
     return (yield from _read(router, attempt, check, rule, wish))
@@ -158,7 +158,7 @@ def _why_not(router: Router, thought: Deliberation, arm: Arm, wish: VerifierCall
 
 
 def _made(
-    router: Router, record: Record, request: HoldRequest, arm: Arm, verifies: Any
+    router: Router, record: Record, request: HoldRequest, arm: Arm, verifies: tuple[Any] | None
 ) -> Generator[Act, Any, Attempt | str]:
     """Make the call of a check and book it; the name of its fault where it failed.
 

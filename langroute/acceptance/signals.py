@@ -4,16 +4,7 @@ No signal is trusted by itself. A provider that sends no log-probabilities leave
 signal is NaN, never a guess.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import nan
-from typing import Protocol, Self, runtime_checkable
-
 import numpy as np
 from numpy.typing import NDArray
-
-from langroute.acceptance.validity import MALFORMED
-from langroute.protocols import Parts
-from langroute.records import Outcome, Step
 
 Floats = NDArray[np.float64]
