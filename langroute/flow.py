@@ -34,7 +34,7 @@ from langroute.protocols import Acceptance
 from langroute.quick import changed
 from langroute.records import Arm, Measure, Record, Rejection, Step
 from langroute.sampling import chosen, draw_of, drawn, failed_draw
-from langroute.verification import checked, judged, wishes
+from langroute.verification import checked, gating, judged, wishes
 
 __all__ = ["Act", "Call", "Close", "Journey", "Look", "Pause", "Reply", "StreamClosed", "Take", "journey"]
 
@@ -117,7 +117,7 @@ def _try(
     """
     arm = router.arm(str(record.decision.arm))
     request = hold_request(record, episode, books, lease_s=router.lease_s, samples=arm.samples)
-    gates = [rule for rule in router.acceptance if rule.gates(record.step)] if gate else ()
+    gates = gating(router.acceptance, record) if gate else ()
     try:
         yield Take(request=request)
     except BaseException as error:

@@ -39,8 +39,7 @@ def _check(name: object, numbers: object, arms: Mapping[str, Arm]) -> None:
     field = f"samples.{name}"
     if name not in arms:
         raise ConfigError(f"there is no such arm; the pool has {', '.join(arms)}", field=field)
-    listed = isinstance(numbers, Sequence) and not isinstance(numbers, str | bytes) and len(numbers) > 0
-    if not listed or not all(_is_number(number) for number in numbers):
+    if not isinstance(numbers, Sequence) or isinstance(numbers, str | bytes) or not all(map(_is_number, numbers)):
         raise ConfigError(f"must be a list of whole numbers from 1 to {_MOST}, not {numbers!r}", field=field)
 
 

@@ -104,6 +104,19 @@ class Judging(Protocol):
 
 
 @runtime_checkable
+class CallGating(Protocol):
+    """What an acceptance rule may be able to do beside: say by the chosen arm too whether answers are judged at all.
+
+    The flow asks this instead of `Acceptance.gates` of a rule that has it: an answer that cannot be rejected, such as
+    the strongest arm's, then streams at once.
+    """
+
+    def gates_call(self, record: Record) -> bool:
+        """Whether the answer of this attempt is judged. What is judged is buffered, not streamed. Pure."""
+        ...
+
+
+@runtime_checkable
 class Verifying(Protocol):
     """What an acceptance rule may be able to do beside: have another call made about an answer that no rule refused."""
 

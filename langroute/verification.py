@@ -33,6 +33,15 @@ Wish = tuple[Any, VerifierCall]
 _VERDICTS: tuple[Verdict, ...] = ("ok", "wrong")
 
 
+def gating(rules: Sequence[Acceptance], record: Record) -> list[Acceptance]:
+    """The rules that judge the answer of this attempt; one that looks at the chosen arm too is asked so."""
+    return [
+        rule
+        for rule in rules
+        if (rule.gates(record.step) if (gates := getattr(rule, "gates_call", None)) is None else gates(record))
+    ]
+
+
 def judged(rules: Sequence[Acceptance], record: Record, outcome: Outcome) -> tuple[str, ...]:
     """What makes an answer unacceptable, by all rules; each is asked with as much as it can take."""
     defects: list[str] = []
