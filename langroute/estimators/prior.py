@@ -44,10 +44,10 @@ _LOSS_PER_SIGNAL = {
 _LOSSES, _signals = tuple(_LOSS_PER_SIGNAL.values()), attrgetter(*_LOSS_PER_SIGNAL)
 _MOST_LOST = 0.60
 _MOST_KNOWN = 1_024
-# Coming back to a node is how agents work; long prompts lose facts in their middle, weak models more of them.
 # What one model gets wrong it gets wrong again: most of its errors are in all of its samples, and of the others a
 # selector without a verifier finds some. Ever more samples take away this share of the errors, two take half of it.
 _MENDED_BY_SAMPLES = 0.15
+# Coming back to a node is how agents work; long prompts lose facts in their middle, weak models more of them.
 _FULL_ENOUGH, _LOSS_OF_A_FULL_WINDOW = 0.5, 0.20
 
 
