@@ -1,10 +1,10 @@
 """What a rejected answer says about the step that is tried again."""
 
 import pytest
+from fakes import a_step
 
 from langroute.learned import Learned
 from langroute.records import Pressure, Rejection
-from fakes import a_step
 
 
 @pytest.mark.parametrize(
