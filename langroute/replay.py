@@ -282,11 +282,14 @@ def _cost(record: Record, outcome: Outcome, arm: Arm | None) -> tuple[int, Basis
         return outcome.cost_nano, "recorded"
     if outcome.usage is not None:
         usage = outcome.usage
-        return arm.price.cost(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens), "tokens"
+        # Recorded are the tokens of all samples together; each was a request of its own.
+        made = outcome.samples
+        each = {"input_tokens": -(-usage.input_tokens // made), "output_tokens": -(-usage.output_tokens // made)}
+        return arm.cost(**each), "tokens"
     if not outcome.worst_case:
         return 0, "not billed"
     limit = record.decision.output_limit
-    return arm.price.worst_cost(input_tokens=record.step.bound_for(arm), output_tokens=limit), "hold"
+    return arm.worst_cost(input_tokens=record.step.bound_for(arm), output_tokens=limit), "hold"
 
 
 def _own_limit(record: Record) -> int | None:

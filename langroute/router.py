@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from langroute import defaults
-from langroute.acts import Act, Close, Look, Raise, Recall, Take, Tell
+from langroute.acts import Act, Close, Look, Raise, Recall, Settle, Take, Tell
 from langroute.books import Balance
 from langroute.budget import Budget
 from langroute.checks import (
@@ -32,7 +32,17 @@ from langroute.deliberation import Deliberation
 from langroute.episodes import Episode, EpisodeBook, RunPlace
 from langroute.errors import ConfigError, LedgerError, LedgerUnavailable
 from langroute.faults import pause_before
-from langroute.protocols import Acceptance, Clock, Estimator, Governor, Journal, Ledger, RoutingPolicy, TextEncoder
+from langroute.protocols import (
+    Acceptance,
+    Clock,
+    Estimator,
+    Governor,
+    Journal,
+    Ledger,
+    RoutingPolicy,
+    Selector,
+    TextEncoder,
+)
 from langroute.questions import Ask, QuestionBook
 from langroute.quick import changed
 from langroute.records import (
@@ -66,6 +76,7 @@ class StepRouter:
         estimator: what to expect of an arm; the prior when left out.
         governor: the price of a dollar and the mask; ``BudgetGovernor`` when left out.
         acceptance: rules an answer must pass; well-formedness when left out, ``()`` for none.
+        selector: chooses among the answers of arms with several samples; their majority when left out.
         ledger: the books, instead of the store's.
         journal: the journal, instead of the store's.
         clock: the machine's when left out.
@@ -100,6 +111,7 @@ class StepRouter:
         estimator: Estimator | None = None,
         governor: Governor | None = None,
         acceptance: Sequence[Acceptance] | None = None,
+        selector: Selector | None = None,
         ledger: Ledger | None = None,
         journal: Journal | None = None,
         clock: Clock | None = None,
@@ -111,6 +123,7 @@ class StepRouter:
             policy=None if isinstance(policy, str) else policy,
             estimator=estimator,
             governor=governor,
+            selector=selector,
             ledger=ledger,
             journal=journal,
             clock=clock,
@@ -133,7 +146,8 @@ class StepRouter:
         self.encoder = self.estimator if isinstance(self.estimator, TextEncoder) else None
         self.governor = governor or rooms.governor
         self._decider = _decider(self)
-        self.acceptance = rooms.acceptance if acceptance is None else checked_rules(acceptance)
+        self.acceptance = checked_rules(rooms.acceptance if acceptance is None else acceptance, arms=self._arms)
+        self.selector = selector or defaults.selector()
         self.ledger = ledger or defaults.open_ledger(self.config.store)
         self.journal = journal or defaults.open_journal(self.config.journal or self.config.store)
         self.clock = clock or defaults.clock()
@@ -217,8 +231,8 @@ class StepRouter:
                 return episode, episode.books()
             case Take(request=request):
                 return self.ledger.hold(request)
-            case Close():
-                return self._close(act)
+            case Close() | Settle():
+                return self._close(act) if isinstance(act, Close) else self._settle(act, act.hold_id)
             case Tell(action=action):
                 return self.tell(action)
             case Recall(place=place, episode=episode):
@@ -245,7 +259,7 @@ class StepRouter:
         except Exception:
             _log.exception("the journal refused a record of episode %s; the call goes on", act.record.step.episode)
 
-    def _settle(self, act: Close, hold_id: str) -> None:
+    def _settle(self, act: Close | Settle, hold_id: str) -> None:
         try:
             self.ledger.settle(hold_id, act.amount, worst_case=act.worst_case, at=self.clock.now())
         except LedgerUnavailable:

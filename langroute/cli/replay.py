@@ -105,9 +105,7 @@ def _maker(policy: str, wishes: "dict[str, float | None]") -> "Maker":
     config = RouterConfig(policy=policy, target=target)
     if policy != "prior" and not _is_learned(policy):
         if target:
-            raise ConfigError(
-                f"has no effect on {policy}; use prior or a learned policy", field=f"--{next(iter(target))}"
-            )
+            raise ConfigError(f"has no effect on {policy}; use prior or a learned policy", field="target")
         return lambda arms: None  # noqa: ARG005 - the always-policies need no decision
 
     def make(arms: "tuple[Arm, ...]") -> "Decide":

@@ -50,7 +50,9 @@ class SurfaceText:
             ArtifactInvalid: it was stored by a version that counts other things.
         """
         if parts.settings.get("width") != len(_MEASURES):
-            message = f"is {parts.settings.get('width')!r}, and this version counts {len(_MEASURES)} things; train again"
+            message = (
+                f"is {parts.settings.get('width')!r}, and this version counts {len(_MEASURES)} things; train again"
+            )
             raise ArtifactInvalid(message, field="width")
         return cls()
 
