@@ -29,6 +29,7 @@ from langroute.checks import (
 from langroute.config import RouterConfig
 from langroute.decider import Decider
 from langroute.deliberation import Deliberation
+from langroute.desk import Desk
 from langroute.episodes import Episode, EpisodeBook, RunPlace
 from langroute.errors import ConfigError
 from langroute.faults import pause_before
