@@ -14,6 +14,7 @@ from langroute.errors import ConfigError
 from langroute.files import read_mapping
 from langroute.records import KINDS, Kind
 from langroute.scopes import ScopeRule, check_scopes
+from langroute.target import Target
 from langroute.tiers import Tier
 
 DEFAULT_OUTPUT_CAPS: Mapping[Kind, int] = MappingProxyType(
@@ -29,9 +30,11 @@ class RouterConfig(BaseModel):
         store: where books and journal live: ``memory://``, ``sqlite:///file.db``, ``postgresql://user@host/database``
             or, for books alone, ``redis://host:6379/0``.
         journal: where records go instead, a URL of the same kinds but Redis; the store when left out.
-        policy: ``prior``, ``always-small``, ``always-large`` or ``always:ARM``.
+        policy: ``prior``, ``always-small``, ``always-large``, ``always:ARM``, or the folder of a learned policy.
+        target: what is wanted: a share of quality, dollars per episode, or the price of a dollar; see ``Target``.
         cache_aware: expect a call to cost what the prompt caches will leave of it; when false, the full price.
-        thrift: success probability one is willing to give up to use the cheapest arm instead of the dearest, per step.
+        thrift: success probability one is willing to give up to use the cheapest arm instead of the dearest, per step;
+            without effect where ``target`` says what a dollar is worth.
         kinds: kind of a node by its name, where the classification should be overruled.
         pins: arm by node name; it makes every call of the node, unless the call or the node itself says otherwise.
         tiers: by kind of step, the arm it starts with (``default``) and the cheapest it may ever take (``minimum``).
@@ -59,6 +62,7 @@ class RouterConfig(BaseModel):
     store: str = Field(default="memory://", repr=False)  # a URL may hold a password
     journal: str | None = Field(default=None, repr=False)
     policy: str = "prior"
+    target: Target = Field(default_factory=Target)
     cache_aware: bool = True
     thrift: float = Field(default=0.12, ge=0, le=1)
     kinds: dict[str, Kind] = Field(default_factory=dict)
@@ -131,7 +135,7 @@ class RouterConfig(BaseModel):
 
 
 _PARTS: Mapping[object, type[BaseModel]] = MappingProxyType(
-    {"tiers": Tier, "entries": EntryRule, "scopes": ScopeRule, "when": When}
+    {"tiers": Tier, "entries": EntryRule, "scopes": ScopeRule, "target": Target, "when": When}
 )
 
 

@@ -1,10 +1,11 @@
 """BudgetGovernor: what a dollar is worth right now, which arms may be called, and what else is to be done."""
 
+import math
 from collections.abc import Sequence
 
 from langroute.actions import Actions
 from langroute.errors import ConfigError
-from langroute.money import float_dollars, format_dollars, limit_nano
+from langroute.money import NANO_PER_DOLLAR, float_dollars, format_dollars, limit_nano
 from langroute.permits import permits
 from langroute.records import Arm, Estimate, Ruling, Step
 
@@ -20,7 +21,8 @@ class BudgetGovernor:
     saves is not spent on a dearer arm, and what leaving it costs weighs against going. Once less
     than half of a limited budget is left, lambda rises in inverse proportion to what is left; where a number of
     calls is planned, it rises by how far the share spent is ahead of the share of calls made. At most fourfold. These
-    scales are langroute's own rule, not taken from a paper.
+    scales are langroute's own rule, not taken from a paper. A price of a dollar that is given, because it was found on
+    calibration data or set by the user, stands in place of ``thrift``; scarcity raises it all the same.
 
     The mask is hard: see ``permits``. Beside both, the ruling says whether this has to be the last call of its episode,
     whether its prompt should be made shorter first, and from which price on a person is asked.
@@ -28,15 +30,28 @@ class BudgetGovernor:
     Args:
         thrift: success probability given up per full step down the price ladder, in [0, 1]; 0 ignores cost.
         actions: what may be done beside choosing an arm.
+        price_of_dollar: success probability given up per dollar saved, in place of ``thrift``.
+        priced_because: where that price comes from, for the log.
     """
 
     name = "budget"
     version = "2"
 
-    def __init__(self, *, thrift: float = 0.12, actions: Actions | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        thrift: float = 0.12,
+        actions: Actions | None = None,
+        price_of_dollar: float | None = None,
+        priced_because: str = "",
+    ) -> None:
         if not 0 <= thrift <= 1:
             raise ConfigError(f"must be between 0 (cost does not matter) and 1, got {thrift}", field="thrift")
+        if price_of_dollar is not None and not 0 <= price_of_dollar < math.inf:
+            raise ConfigError(f"must be a number from 0 on, got {price_of_dollar}", field="price_of_a_dollar")
         self.thrift = thrift
+        self.price_of_dollar = price_of_dollar
+        self._because = priced_because
         self.actions = Actions() if actions is None else actions
         asked = self.actions.ask_above_dollars
         self._ask_nano = None if asked is None else limit_nano(asked, field="actions.ask_above_dollars")
@@ -67,14 +82,20 @@ class BudgetGovernor:
 
     def _price(self, spread: int, squeeze: float) -> float:
         # Significant digits, not decimals: prices in any currency or scale must lead to the same choice.
+        if self.price_of_dollar is not None:
+            return float(f"{self.price_of_dollar * squeeze:.9g}")
         return float(f"{self.thrift * squeeze / float_dollars(spread):.9g}") if spread else 0.0
 
     def _reason(self, spread: int, squeeze: float, why: str) -> str:
-        if not spread:
+        if self.price_of_dollar is not None:
+            reason = _worth(self.price_of_dollar * squeeze) + (f" ({self._because})" if self._because else "")
+        elif not spread:
             reason = "all arms cost the same here"
         else:
             reason = f"{self.thrift * squeeze:.3g} more success may cost at most {format_dollars(spread)} here"
-        return f"{reason}, {squeeze:.1f} times the usual share because {why}" if squeeze > 1 else reason
+        if squeeze == 1:
+            return reason
+        return f"{reason}, a dollar being {squeeze:.1f} times as dear as usual because {why}"
 
     def _compress(self, step: Step, costs: Sequence[int]) -> str:
         """Why the prompt should be made shorter before the call; empty when it should not."""
@@ -85,6 +106,11 @@ class BudgetGovernor:
         if share is not None and left and step.call_index and cheapest > share * left:
             return f"even by the cheapest arm the call is expected to cost {cheapest / left:.0%} of what is left"
         return ""
+
+
+def _worth(price: float) -> str:
+    """What a price of a dollar means: what one more success may cost."""
+    return f"one more success may cost {format_dollars(round(NANO_PER_DOLLAR / price))}" if price else "cost is ignored"
 
 
 def _spread(costs: Sequence[int]) -> int:

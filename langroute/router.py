@@ -279,26 +279,6 @@ class StepRouter:
         except Exception:
             _log.exception("the journal refused an action of episode %s", action.episode)
 
-    def skip_reason(self, episode: Episode, *, node: str) -> str:
-        """Why an optional node should not be run now; empty when it should. Waits for the store."""
-        below, balance = self.config.actions.skip_below, episode.look()
-        left = balance.available_nano("general")
-        if left is None or not below or not balance.limits.nano_usd:
-            return ""
-        spendable = left + balance.used.nano_usd
-        if left >= below * spendable:
-            return ""
-        share = left / spendable if spendable else 0.0
-        return f"{node} is optional, and {share:.0%} of the budget is left, less than {below:.0%}"
-
-    def tell_skip(self, episode: Episode, *, node: str, reason: str) -> None:
-        """Log that an optional node was skipped."""
-        self.tell(
-            ActionTaken(
-                id=self.new_id(), episode=episode.id, at=self.clock.now(), action="skip", reason=reason, node=node
-            )
-        )
-
     async def aresolve(self, place: RunPlace) -> Episode:
         """The episode of a place, without blocking the event loop."""
         if self.blocking:

@@ -25,7 +25,7 @@ from langroute.integrations.place import (
 )
 from langroute.integrations.references import references
 from langroute.integrations.request import default_purpose
-from langroute.records import Kind
+from langroute.records import ActionTaken, Kind
 from langroute.router import StepRouter
 from langroute.steps.classify import Classification, NodeEdges, classify_node
 
@@ -172,10 +172,25 @@ def _node(config: RunnableConfig, name: str) -> str:
 
 
 def _skips(router: StepRouter, episode: Episode, node: str) -> bool:
-    reason = router.skip_reason(episode, node=node)
+    reason = _skip_reason(episode, node, below=router.config.actions.skip_below)
     if reason:
-        router.tell_skip(episode, node=node, reason=reason)
+        now = router.clock.now()
+        skipped = ActionTaken(id=router.new_id(), episode=episode.id, at=now, action="skip", reason=reason, node=node)
+        router.tell(skipped)
     return bool(reason)
+
+
+def _skip_reason(episode: Episode, node: str, *, below: float) -> str:
+    """Why an optional node should not be run now; empty when it should. Waits for the store."""
+    balance = episode.look()
+    left = balance.available_nano("general")
+    if left is None or not below or not balance.limits.nano_usd:
+        return ""
+    spendable = left + balance.used.nano_usd
+    if left >= below * spendable:
+        return ""
+    share = left / spendable if spendable else 0.0
+    return f"{node} is optional, and {share:.0%} of the budget is left, less than {below:.0%}"
 
 
 def find_episode(router: StepRouter, config: RunnableConfig | None = None) -> Episode:

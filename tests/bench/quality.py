@@ -1,8 +1,8 @@
 """How well learned routing does on recorded outcomes: ``python tests/bench/quality.py [ROW ...] [--json]``.
 
-Reads ``$LANGROUTE_DATA`` or ``../shared/data``. Each row says what it reached beside what is wanted, with a 95% interval
-by paired bootstrap over tasks, and what the baselines reach on the same tasks. ``--fit DIR`` learns from all of the data
-and stores it; ``--score DIR DATA_FOLDER`` scores what was stored on a folder of the same form with other tasks.
+Reads ``$LANGROUTE_DATA`` or ``../shared/data``. Each row says what it reached beside what is wanted, with a 95%
+interval by paired bootstrap over tasks, and what the baselines reach on the same tasks. ``--fit DIR`` learns from all
+of the data and stores it; ``--score DIR DATA_FOLDER`` scores what was stored on a folder of the same form.
 """
 
 import argparse

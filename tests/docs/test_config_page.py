@@ -11,6 +11,7 @@ from langroute.actions import Actions
 from langroute.config import RouterConfig
 from langroute.entry import EntryRule, When
 from langroute.scopes import ScopeRule
+from langroute.target import Target
 from langroute.tiers import Tier
 
 PAGE = (Path(__file__).parents[2] / "docs" / "config.md").read_text("utf-8")
@@ -32,7 +33,7 @@ def test_the_two_files_set_everything_and_the_same(tmp_path: Path) -> None:
     assert configs[0].model_fields_set == configs[1].model_fields_set == set(RouterConfig.model_fields)
 
 
-@pytest.mark.parametrize("model", [RouterConfig, Tier, EntryRule, When, ScopeRule, Actions])
+@pytest.mark.parametrize("model", [RouterConfig, Tier, EntryRule, When, ScopeRule, Target, Actions])
 def test_every_setting_has_its_row(model: type[BaseModel]) -> None:
     """Each field stands in a table of the page; where the table tells a plain default, it is the one in force."""
     for name, field in model.model_fields.items():
