@@ -40,11 +40,16 @@ def test_a_card_is_the_sum_of_its_records() -> None:
 
 def test_a_card_names_what_was_repaired_and_what_failed() -> None:
     """A step whose later attempt was passed on is repaired, one that ends in a refusal or a stop has failed."""
-    troubled = {each.step: each for each in card_of(episode()).failed_or_repaired_steps}
-    assert {each.ending for each in troubled.values()} == {"repaired", "failed"}
-    for record in episode():
-        if record.outcome is not None and (record.outcome.error or not record.outcome.accepted):
-            assert record.step.call_index in troubled
+    rejected = next(each for each in episode() if each.outcome is not None and each.outcome.defects)
+    assert rejected.outcome is not None
+    again = replace(rejected, id="again", outcome=replace(rejected.outcome, defects=(), accepted=True))
+    (step,) = card_of([rejected, again]).failed_or_repaired_steps
+    assert (step.step, step.ending) == (rejected.step.call_index, "repaired")
+    assert step.trouble == (f"rejected for {', '.join(rejected.outcome.defects)}",)
+    (step,) = card_of([again, rejected]).failed_or_repaired_steps
+    assert step.ending == "failed"
+    whole = {each.trouble[-1]: each.ending for each in card_of(episode()).failed_or_repaired_steps}
+    assert whole["stopped"] == "failed"
 
 
 def test_a_card_comes_back_from_its_json() -> None:
