@@ -89,21 +89,21 @@ class BoostedEstimator:
     def predict(self, rows: StepRows, arms: Sequence[str]) -> Expected:
         """What each arm is expected to do on each row, (n, arms).
 
-        Raises:
-            ArtifactInvalid: an arm was never seen in training; a table says nothing that a prior could start from.
+        A table knows no prices that a prior could start from, so an arm that was never seen in training is expected
+        to do what those that were seen do on average.
         """
-        unknown = [arm for arm in arms if self.arms.place(arm) is None]
-        if unknown:
-            raise ArtifactInvalid(
-                f"{', '.join(unknown)}: never seen; trained on {', '.join(self.arms.names)}", field="arms"
-            )
+        unknown = any(self.arms.place(arm) is None for arm in arms)
+        wanted = [*self.arms.names] if unknown else list(dict.fromkeys(arms))
         seen = self.schema.matrix(rows)
-        found = np.empty((3, len(rows), len(arms)))
-        for column, arm in enumerate(arms):
-            own = np.broadcast_to(self.arms.features[self.arms.places([arm])], (len(rows), len(self.arms.columns)))
-            found[:, :, column] = self._told(np.concatenate([seen, own], axis=1))
-        success, tokens, nano = found
+        told = {name: self._told_of(name, seen) for name in wanted}
+        mean = np.mean(list(told.values()), axis=0)
+        success, tokens, nano = np.stack([told.get(arm, mean) for arm in arms], axis=2)
         return Expected(success=success, output_tokens=tokens, cost_nano=nano)
+
+    def _told_of(self, arm: str, seen: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(3, n) what is told of one arm on rows of a step's features."""
+        own = np.broadcast_to(self.arms.features[self.arms.places([arm])], (len(seen), len(self.arms.columns)))
+        return np.stack(self._told(np.concatenate([seen, own], axis=1)))
 
     def _pool(self, arms: Sequence[Arm]) -> NDArray[np.float64]:
         """Rows of the forest for these arms, with room for a step; made once for a pool."""
