@@ -25,8 +25,6 @@ def step_columns(rows: int = 600, *, seed: int = 0) -> dict[str, Any]:
         "kind": [KINDS[at] for at in kind],
         "retries": retries.astype(float).tolist(),
         "input_tokens": np.rint(np.exp(random.normal(7, 1, rows))).tolist(),
-        "prior_confidence": [
-            None if gap else value for gap, value in zip(random.random(rows) < 0.3, random.random(rows), strict=True)
-        ],
+        "prior_confidence": [None if gap else value for gap, value in zip(gaps, confidence, strict=True)],
         "credit": ["own" if own else "episode" for own in random.random(rows) < 0.5],
     }

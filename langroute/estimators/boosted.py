@@ -97,7 +97,7 @@ class BoostedEstimator:
         seen = self.schema.matrix(rows)
         told = {name: self._told_of(name, seen) for name in wanted}
         mean = np.mean(list(told.values()), axis=0)
-        success, tokens, nano = np.stack([told.get(arm, mean) for arm in arms], axis=2)
+        success, tokens, nano = np.stack([told[arm] if arm in told else mean for arm in arms], axis=2)
         return Expected(success=success, output_tokens=tokens, cost_nano=nano)
 
     def _told_of(self, arm: str, seen: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -129,15 +129,13 @@ class BoostedEstimator:
         return self._calibration(logistic(sums[:, 0])), tokens, amounts[:, 1] * (self._cost_scale or np.nan)
 
     def _estimate(self, step: Step, arm: Arm, success: float, tokens: float, nano: float) -> Estimate:
-        if not self._token_scale:
-            beside = self._prior.estimate(step, (arm,))[0]
-            return Estimate(
-                arm=arm.name, success=round(success, 6), cost_nano=round(nano), output_tokens=beside.output_tokens
-            )
-        expected = max(0, min(step.output_cap, round(tokens)))
-        return Estimate(
-            arm=arm.name, success=round(success, 6), cost_nano=step.cost_of(arm, expected), output_tokens=expected
-        )
+        if self._token_scale:
+            expected = max(0, min(step.output_cap, round(tokens)))
+        else:
+            expected = self._prior.estimate(step, (arm,))[0].output_tokens
+        by_dollars = self._cost_scale > 0 and not self._token_scale
+        cost = round(nano) if by_dollars else step.cost_of(arm, expected)
+        return Estimate(arm=arm.name, success=round(success, 6), cost_nano=cost, output_tokens=expected)
 
     def _moved(
         self, step: Step, unseen: Sequence[Arm], known: Sequence[Arm], found: dict[str, Estimate]
