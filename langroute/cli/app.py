@@ -12,6 +12,7 @@ from langroute.cli.kinds import kinds
 from langroute.cli.lab import lab
 from langroute.cli.ledger import ledger
 from langroute.cli.replay import replay
+from langroute.cli.train import train
 from langroute.errors import LangrouteError
 
 
@@ -39,6 +40,7 @@ app.command()(demo)
 app.command()(explain)
 app.command()(kinds)
 app.command()(replay)
+app.command()(train)
 app.add_typer(journal, name="journal")
 app.add_typer(lab, name="lab")
 app.add_typer(ledger, name="ledger")
