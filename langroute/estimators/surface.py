@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Self
 
 from langroute.errors import ArtifactInvalid
-from langroute.estimators.parts import Parts
+from langroute.parts import Parts
 
 _LONGEST = 20_000
 """Characters that are looked at; of a longer text its beginning and its end."""
@@ -50,7 +50,9 @@ class SurfaceText:
             ArtifactInvalid: it was stored by a version that counts other things.
         """
         if parts.settings.get("width") != len(_MEASURES):
-            message = f"is {parts.settings.get('width')!r}, and this version counts {len(_MEASURES)} things; train again"
+            message = (
+                f"is {parts.settings.get('width')!r}, and this version counts {len(_MEASURES)} things; train again"
+            )
             raise ArtifactInvalid(message, field="width")
         return cls()
 
