@@ -31,7 +31,6 @@ CLASSES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "encoder": {
             "latent": "langroute.estimators.latent:LatentText",
-            "surface": "langroute.estimators.surface:SurfaceText",
         },
         "acceptance": {},
         "policy": {},

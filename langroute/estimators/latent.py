@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections import Counter
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from langroute.errors import ArtifactInvalid
 from langroute.estimators.arrays import array_of
-from langroute.estimators.surface import SurfaceText
+from langroute.estimators.text_form import FORM_WIDTH, form_of
 from langroute.parts import Parts
 
 BUCKETS = 8_192
@@ -22,7 +23,7 @@ _PIECES = (3, 4, 5)
 
 
 class LatentText:
-    """Latent semantic analysis with hashed features, and the counts of `SurfaceText` beside it.
+    """Latent semantic analysis with hashed features, and the counts of `form_of` beside it.
 
     Serving needs numpy only. What a text becomes is the same in every process and on every machine.
 
@@ -48,11 +49,10 @@ class LatentText:
         self.projection = projection
         self.centre = centre
         self.spread = spread
-        self._surface = SurfaceText()
 
     def encode(self, text: str) -> tuple[float, ...]:
         """(18 + d,) numbers. Pure, never raises for text."""
-        counts = (np.array(self._surface.encode(text)) - self.centre) / self.spread
+        counts = (np.array(form_of(text)) - self.centre) / self.spread
         places, values = weighted(text, self.rarity)
         latent = values @ self.projection[places] if len(places) else np.zeros(self.projection.shape[1])
         return tuple([round(value, 6) for value in (*counts.tolist(), *latent.tolist())])
@@ -69,14 +69,13 @@ class LatentText:
         Raises:
             ArtifactInvalid: an array is missing or is not what it has to be.
         """
-        width = len(SurfaceText().encode(""))
-        spread = array_of(parts, "spread", width)
+        spread = array_of(parts, "spread", FORM_WIDTH)
         if not (spread > 0).all():
             raise ArtifactInvalid("must be positive; train again with `langroute train`", field="spread")
         return cls(
             rarity=array_of(parts, "rarity", 2 * BUCKETS),
             projection=array_of(parts, "projection", 2 * BUCKETS, None),
-            centre=array_of(parts, "centre", width),
+            centre=array_of(parts, "centre", FORM_WIDTH),
             spread=spread,
         )
 
@@ -84,7 +83,7 @@ class LatentText:
 def buckets(text: str) -> Counter[int]:
     """How often each bucket is hit: words and pairs of words, then pieces of 3 to 5 characters within words."""
     words = _WORD.findall(text[:_LONGEST].lower())
-    terms = Counter(words) + Counter(f"{one} {two}" for one, two in zip(words, words[1:], strict=False))
+    terms = Counter(words) + Counter(f"{one} {two}" for one, two in pairwise(words))
     found: Counter[int] = Counter()
     for term, count in terms.items():
         found[zlib.crc32(term.encode("utf-8", "replace")) % BUCKETS] += count

@@ -6,7 +6,7 @@ import numpy as np
 
 from langroute.errors import OutcomesInvalid
 from langroute.estimators.latent import BUCKETS, LatentText, buckets, weighted
-from langroute.estimators.surface import SurfaceText
+from langroute.estimators.text_form import form_of
 
 _COMPONENTS = 80
 _LEAST_SPREAD = 1e-6
@@ -39,7 +39,7 @@ def fit_latent_text(texts: Sequence[str], *, seed: int, components: int = _COMPO
         seen[list(buckets(text))] += 1
     rarity = (np.log((1 + len(texts)) / (1 + seen)) + 1).astype(np.float32)
     rows = [weighted(text, rarity) for text in texts]
-    counts = np.array([SurfaceText().encode(text) for text in texts])
+    counts = np.array([form_of(text) for text in texts])
     matrix = sparse.csr_matrix(
         (
             np.concatenate([values for _, values in rows]),

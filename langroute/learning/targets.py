@@ -1,11 +1,11 @@
 """Finds what a dollar must buy for a target: tries prices of a dollar on calibration data, and certifies what it can.
 
 The rule is ``argmax U - lambda C``; lambda, the price of a dollar, is success given up per dollar saved. CARROT
-(2502.03261) writes the same rule as ``argmax (1 - mu) q - mu c``: see `price_of_mu`. Which lambda meets a target depends
-on how well the estimator tells arms apart, so it is found on outcomes that the estimator was not fitted on.
+(2502.03261) writes the same rule as ``argmax (1 - mu) q - mu c``: see `price_of_mu`. Which lambda meets a target
+depends on how well the estimator tells arms apart, so it is found on outcomes that the estimator was not fitted on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -192,8 +192,3 @@ def _told(certificate: LambdaCertificate) -> str:
     if certificate.certified:
         return certificate.told()
     return f"nothing certified: stays strong where a certificate is wanted. {certificate.told()}"
-
-
-def described(table: PriceTable) -> Mapping[str, object]:
-    """The table as plain data, for a report."""
-    return dict(table.parts().settings)

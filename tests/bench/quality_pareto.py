@@ -1,8 +1,8 @@
 """The row ``pareto``: what equal reward costs when prompts are routed among three arms (paretobandit).
 
 Learned are success and cost of each arm from the text alone, by the learner ``mean`` (lines on a latent space of hashed
-words and on counts of the text's form, and boosted trees on the same). The choice is ``argmax U - lambda C`` with U from
-the text and C the arm's mean cost in training: per-prompt costs are predicted well (their logarithm correlates by .7),
+words and on counts of the text's form, and boosted trees on the same). The choice is ``argmax U - lambda C``, U from the
+text and C the arm's mean cost in training: per-prompt costs are predicted well (their logarithm correlates by .7),
 but dividing by them did not help; both figures are in ``extra``. Lambda is chosen inside the training folds, on
 predictions out of inner folds, so that the mean reward is the dearest arm's. What is scored never chose anything.
 
@@ -33,7 +33,7 @@ from langroute.money import NANO_PER_DOLLAR
 from langroute.prices_of_targets import PriceTable
 from langroute.target import Target
 
-FOLDS, INNER = 5, 4
+FOLDS, INNER = 5, 10
 Floats = NDArray[np.float64]
 
 
