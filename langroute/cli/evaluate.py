@@ -13,7 +13,7 @@ from langroute.errors import ConfigError
 
 if TYPE_CHECKING:
     from langroute.artifacts import LearnedPolicy
-    from langroute.learning.report import Line, Report
+    from langroute.learning.report import Line, Report, Told
 
 ArtifactFolder = Annotated[Path, typer.Argument(help="Folder that langroute train saved.")]
 Table = Annotated[Path, typer.Argument(help="Table of outcomes: .parquet, .jsonl, or a folder with both files.")]
@@ -58,10 +58,8 @@ def frontier(artifact: ArtifactFolder, table: Table, *, html: Html = None, as_js
     learned, report = _evaluated(artifact, table, None, None)
     _write(html, report, f"{artifact.name} on {table.name}")
     if as_json:
-        data = report.as_data()
-        typer.echo(
-            json.dumps({name: data[name] for name in ("basis", "tasks", "frontier", "hull", "oracle")}, indent=2)
-        )
+        data, names = report.as_data(), ("basis", "tasks", "frontier", "hull", "oracle")
+        typer.echo(json.dumps({name: data[name] for name in names}, indent=2))
         return
     console().print(_lines(report.frontier))
     _say_notes(report, learned, html)
@@ -144,11 +142,12 @@ def _measures(report: "Report") -> Any:
     from langroute.observe.layout import Column, Row, Rows
 
     columns = (Column(title="measure"), Column(title="value", align="right"), Column(title="95% interval"))
-    rows = tuple(
-        Row(cells=(name, f"{told.point:.4f}", f"{told.low:.4f} to {told.high:.4f}"))
-        for name, told in report.measures.items()
-    )
+    rows = tuple(Row(cells=(name, f"{told.point:.4f}", _interval(told))) for name, told in report.measures.items())
     return Rows(columns=columns, rows=rows)
+
+
+def _interval(told: "Told") -> str:
+    return f"{told.low:.4f} to {told.high:.4f}"
 
 
 def _say_notes(report: "Report", learned: "LearnedPolicy", html: Path | None) -> None:

@@ -21,7 +21,8 @@ def form_of(text: str) -> tuple[float, ...]:
     """(FORM_WIDTH,) logarithms of counts, and shares in [0, 1]. Pure, never raises for text.
 
     Costs little, knows no word's meaning and needs no training. What a task is made of (a sum, a choice among options,
-    code, a riddle about who lies) shows in its form, and says much of which model is worth its price. Words are English.
+    code, a riddle about who lies) shows in its form, and says much of which model is worth its price. Words
+    are English.
     """
     if len(text) > _LONGEST:
         text = text[: _LONGEST // 2] + text[-_LONGEST // 2 :]

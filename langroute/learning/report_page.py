@@ -48,12 +48,9 @@ def _table(report: Report) -> str:
 
 def _frontier(report: Report, figure: Any, scatter: Any) -> Any:
     drawn = figure(layout={"title": f"Cost and quality ({report.basis})", "template": "plotly_white"})
+    own = [(line.dollars, line.quality.point) for line in report.frontier]
     parts = [
-        (
-            "this policy, by price of a dollar",
-            [(line.dollars, line.quality.point) for line in report.frontier],
-            "lines",
-        ),
+        ("this policy, by price of a dollar", own, "lines"),
         ("hull of single arms", list(report.hull), "lines"),
         ("oracle", list(report.oracle), "lines"),
         ("table", [(line.dollars, line.quality.point) for line in report.lines], "markers+text"),

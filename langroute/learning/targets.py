@@ -109,7 +109,7 @@ def replayed_prices(
             dollars=float(spent[at]),
             quality=float(reached[:, at].mean() / strong.mean()),
             low=float(lows[at]),
-            certified=certificate.lambda_ is not None and price <= certificate.lambda_,
+            certified=certificate.lambda_ is not None and bool(price <= certificate.lambda_),
         )
         for at, price in enumerate(tried)
     ]

@@ -1,10 +1,10 @@
 """The row ``pareto``: what equal reward costs when prompts are routed among three arms (paretobandit).
 
-Learned are success and cost of each arm from the text alone, by the learner ``mean`` (lines on a latent space of hashed
-words and on counts of the text's form, and boosted trees on the same). The choice is ``argmax U - lambda C``, U from the
-text and C the arm's mean cost in training: per-prompt costs are predicted well (their logarithm correlates by .7),
-but dividing by them did not help; both figures are in ``extra``. Lambda is chosen inside the training folds, on
-predictions out of inner folds, so that the mean reward is the dearest arm's. What is scored never chose anything.
+Learned are success and cost of each arm from the text alone, by the learner ``mean``: lines on a latent space of
+hashed words and on counts of the text's form, and boosted trees on the same. The choice is ``argmax U - lambda C``, U
+from the text and C the arm's mean cost in training: costs of a prompt are predicted well, but dividing by them did not
+help; both figures are in ``extra``. Lambda is chosen inside the training folds, on predictions out of inner folds, so
+that the mean reward is the dearest arm's. What is scored never chose anything.
 
 Reported is the cost, as a share of the dearest arm's, at equal reward: read off the curve over lambda on the pooled
 predictions out of fold, by straight lines. ``extra`` has the cost and the reward ratio at the lambda chosen inside.
