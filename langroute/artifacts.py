@@ -24,11 +24,19 @@ CLASSES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "estimator": {
             "boosted": "langroute.estimators.boosted:BoostedEstimator",
+            "group_mean": "langroute.estimators.group_mean:GroupMeanEstimator",
+            "mean": "langroute.estimators.mean:MeanEstimator",
+            "neighbours": "langroute.estimators.neighbours:NeighboursEstimator",
+            "ridge": "langroute.estimators.ridge:RidgeEstimator",
         },
-        "encoder": {},
+        "encoder": {
+            "latent": "langroute.estimators.latent:LatentText",
+        },
         "acceptance": {},
         "policy": {},
-        "targets": {},
+        "targets": {
+            "prices": "langroute.prices_of_targets:PriceTable",
+        },
     }
 )
 """Section -> type -> ``module:class``. A new fitted thing gets its line here."""

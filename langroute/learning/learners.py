@@ -50,12 +50,16 @@ LEARNERS: Mapping[str, str] = MappingProxyType(
     {
         "agentrouter": "langroute.learning.boosting:AgentRouterLearner",
         "boosted": "langroute.learning.boosting:BoostedLearner",
+        "group_mean": "langroute.learning.group_mean_fitting:GroupMeanLearner",
+        "mean": "langroute.learning.mean_fitting:MeanLearner",
+        "neighbours": "langroute.learning.neighbour_fitting:NeighboursLearner",
+        "ridge": "langroute.learning.ridge_fitting:RidgeLearner",
     }
 )
 """Name -> ``module:class`` of a learner whose options have defaults. A new learner gets its line here."""
 
 
-ENCODERS: Mapping[str, str] = MappingProxyType({})
+ENCODERS: Mapping[str, str] = MappingProxyType({"latent": "langroute.learning.latent_fitting:fit_latent_text"})
 """Name -> ``module:function`` that fits an encoder: ``fit(texts, *, seed) -> Fitted``. The first is the default."""
 
 

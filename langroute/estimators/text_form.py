@@ -1,12 +1,8 @@
-"""SurfaceText: what can be counted on a text: lengths, digits, marks, and the form of the question."""
+"""What can be counted on a text: lengths, digits, marks, and the form of the question."""
 
 import math
 import re
 from collections.abc import Callable
-from typing import Self
-
-from langroute.errors import ArtifactInvalid
-from langroute.estimators.parts import Parts
 
 _LONGEST = 20_000
 """Characters that are looked at; of a longer text its beginning and its end."""
@@ -21,40 +17,17 @@ _FORMULA = re.compile(r"[=^\\<>]|\\[a-z]+|\$[^$]+\$")
 _TRUTH = re.compile(r"\b(?:true|truth|lies?|plausible|correct|valid|myth|really|actually)\b", re.IGNORECASE)
 
 
-class SurfaceText:
-    """A few counts of a text, in one pass: costs little, knows no word's meaning and needs no training.
+def form_of(text: str) -> tuple[float, ...]:
+    """(FORM_WIDTH,) logarithms of counts, and shares in [0, 1]. Pure, never raises for text.
 
-    What a task is made of (a sum, a choice among options, code, a riddle about who lies) shows in its form, and says
-    much of which model is worth its price; see the row ``pareto`` of the quality bench. Words are English.
+    Costs little, knows no word's meaning and needs no training. What a task is made of (a sum, a choice among options,
+    code, a riddle about who lies) shows in its form, and says much of which model is worth its price. Words
+    are English.
     """
-
-    name = "surface"
-    version = "1"
-
-    def encode(self, text: str) -> tuple[float, ...]:
-        """(18,) numbers, logarithms of counts and shares in [0, 1]. Pure, never raises for text."""
-        if len(text) > _LONGEST:
-            text = text[: _LONGEST // 2] + text[-_LONGEST // 2 :]
-        words = text.split()
-        return tuple([round(measure(text, words), 6) for measure in _MEASURES])
-
-    def parts(self) -> Parts:
-        """All that `from_parts` needs: how many numbers there are."""
-        return Parts(settings={"width": len(_MEASURES)})
-
-    @classmethod
-    def from_parts(cls, parts: Parts) -> Self:
-        """The same encoder again.
-
-        Raises:
-            ArtifactInvalid: it was stored by a version that counts other things.
-        """
-        if parts.settings.get("width") != len(_MEASURES):
-            message = (
-                f"is {parts.settings.get('width')!r}, and this version counts {len(_MEASURES)} things; train again"
-            )
-            raise ArtifactInvalid(message, field="width")
-        return cls()
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST // 2] + text[-_LONGEST // 2 :]
+    words = text.split()
+    return tuple([round(measure(text, words), 6) for measure in _MEASURES])
 
 
 def _count(pattern: re.Pattern[str]) -> Callable[[str, list[str]], float]:
@@ -85,3 +58,6 @@ _MEASURES: tuple[Callable[[str, list[str]], float], ...] = (
     _count(_FORMULA),
     _count(_TRUTH),
 )
+
+FORM_WIDTH = len(_MEASURES)
+"""How many numbers `form_of` gives."""
