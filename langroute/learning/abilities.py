@@ -125,8 +125,8 @@ class _Adam:
         """One step along these slopes."""
         self._round += 1
         step = self._step * (1 - 0.9 * self._round / self._rounds)
-        for value, slope, mean, square in zip(self._values, slopes, self._mean, self._square, strict=True):
-            mean += 0.1 * (slope - mean)
-            square += 0.01 * (slope**2 - square)
-            shrunk = mean / (1 - 0.9**self._round)
-            value += step * shrunk / (np.sqrt(square / (1 - 0.99**self._round)) + 1e-8)
+        for at, slope in enumerate(slopes):
+            self._mean[at] += 0.1 * (slope - self._mean[at])
+            self._square[at] += 0.01 * (slope**2 - self._square[at])
+            shrunk = self._mean[at] / (1 - 0.9**self._round)
+            self._values[at] += step * shrunk / (np.sqrt(self._square[at] / (1 - 0.99**self._round)) + 1e-8)

@@ -45,7 +45,7 @@ class ChainPolicy:
 
     def order(self, *, price: float, hint: str = "", domain: str = "") -> tuple[str, ...]:
         """The arms to try, at a price of a dollar, for a task or a group; empty where nothing is worth its price."""
-        key = next((key for key in (hint, domain) if key in self._menus), EVERYTHING)
+        key = next((key for key in (hint, domain) if key and key in self._menus), EVERYTHING)
         menu = self._menus[key]
         return menu[max(0, bisect_right([from_price for from_price, _ in menu], price) - 1)][1]
 
