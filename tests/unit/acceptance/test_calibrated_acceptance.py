@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -92,6 +93,13 @@ def _record(*allowed: str) -> Record:
         ruling=Ruling(price_of_dollar=1.0, permits=permits),
         decision=RoutingDecision(arm="small"),
     )
+
+
+def test_an_answer_of_the_strongest_arm_is_not_kept_back() -> None:
+    """Once the arm is chosen only answers of the others are buffered."""
+    record = _record(*ARMS)
+    assert RULE.gates_call(record)
+    assert not RULE.gates_call(replace(record, decision=RoutingDecision(arm="large")))
 
 
 def test_nothing_is_rejected_in_favour_of_a_weaker_arm() -> None:
