@@ -84,7 +84,7 @@ class CalibratedAcceptance:
         return step.pinned is None and step.kind in self._gated
 
     def gates_call(self, record: Record) -> bool:
-        """The same as `gates` once the arm is chosen: the strongest arm's answers cannot be rejected, so they stream."""
+        """The same as `gates` once the arm is chosen: the strongest arm's answers always stand, so they stream."""
         return self.gates(record.step) and record.decision.arm != self.arms[-1]
 
     def judge(self, record: Record, outcome: Outcome) -> tuple[str, ...]:
