@@ -48,12 +48,12 @@ def reply(text: str) -> Reply:
 class House:
     """A router over two scripted models whose calls are one episode."""
 
-    def __init__(self, small: Sequence[Any], large: Sequence[Any] = (), **options: Any) -> None:
+    def __init__(self, small: Sequence[Any], large: Sequence[Any] = (), *, most: int = 3, **options: Any) -> None:
         self.models = {
             "small": ScriptedModel(small, model_name="model-small"),
             "large": ScriptedModel(large, model_name="model-large"),
         }
-        pool = ModelPool(self.models, prices=PRICES, samples={"small": (1, 3)})
+        pool = ModelPool(self.models, prices=PRICES, samples={"small": (1, most)})
         given_options = {"budget": Budget(total_dollars=1.0), "policy": "always:small x3", **options}
         self.router = StepRouter(pool, **given_options)
 
@@ -134,7 +134,7 @@ def verifying(*small: Any, large: Sequence[Any], **options: Any) -> House:
     """A house in which the large model verifies the small one's answers, whatever their kind."""
     rule = SelectiveVerification("large", doubt=lambda record, outcome: 0.9, kinds=KINDS)
     config = RouterConfig(target={"price_of_a_dollar": 1.0}, gate_streams=True)
-    return House(small, large, policy="always-small", acceptance=(rule,), config=config, **options)
+    return House(small, large, most=1, policy="always-small", acceptance=(rule,), config=config, **options)
 
 
 @pytest.mark.parametrize(("door", "way"), DOORS)

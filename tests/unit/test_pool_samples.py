@@ -1,6 +1,7 @@
 """Pools with arms that call a model several times."""
 
 import pytest
+from fakes import a_step
 from langchain_core.language_models import FakeListChatModel
 
 from langroute.defaults import policy
@@ -8,7 +9,6 @@ from langroute.errors import ConfigError
 from langroute.estimators.prior import PriorEstimator
 from langroute.money import Price
 from langroute.pool import ModelPool
-from langroute.testing.situations import situations
 
 PRICES = {
     "small": Price(input_per_million=0.05, output_per_million=0.40),
@@ -59,7 +59,7 @@ def test_a_name_that_is_taken_is_refused() -> None:
 def test_the_prior_believes_little_in_samples_and_counts_all_of_them() -> None:
     """Three calls cost three times as much and are believed to mend a tenth of the errors."""
     pool = a_pool(samples={"small": (3,)})
-    step = next(iter(situations())).step
+    step = a_step()
     one, three, _ = PriorEstimator().estimate(step, pool.arms)
     assert three.cost_nano == 3 * one.cost_nano
     assert three.success == pytest.approx(one.success + 0.1 * (1 - one.success), abs=1e-6)

@@ -1,13 +1,13 @@
 """Selectors: which of several answers is passed on."""
 
 import pytest
+from fakes import a_step
 
 from langroute.acceptance.selection import FirstValid, Majority, MostConfident, last_line
 from langroute.candidates import Candidate
 from langroute.protocols import AnswerReader, Selector
-from langroute.testing.situations import situations
 
-STEP = next(iter(situations())).step
+STEP = a_step()
 
 
 def candidates(*told: tuple[str, float | None] | tuple[str, float | None, str]) -> list[Candidate]:
