@@ -355,3 +355,28 @@ def test_a_check_is_no_act_of_an_unjudged_call() -> None:
     bench.run(ScriptedCaller(good()))
     assert [type(act) for act in bench.desk.acts] == [Look, Take, Close]
     assert Call.__name__ not in [type(act).__name__ for act in bench.desk.acts]
+
+
+class OnlyTheSmall(ValidityAcceptance):
+    """A rule that looks at the arm: it judges the small one's answers only, and by all that is known of the attempt."""
+
+    def __init__(self) -> None:
+        self.saw: list[tuple[str | None, float]] = []
+
+    def gates_call(self, record: Record) -> bool:
+        return record.decision.arm == "small"
+
+    def judge(self, record: Record, outcome: Outcome) -> tuple[str, ...]:
+        self.saw.append((record.decision.arm, record.estimates[0].success))
+        return ("doubted",)
+
+
+def test_a_rule_may_look_at_the_whole_attempt() -> None:
+    """`gates_call` is asked instead of `gates`, and `judge` instead of `defects`: what cannot be rejected streams."""
+    rule = OnlyTheSmall()
+    bench = a_bench(acceptance=(rule,))
+    caller = ScriptedCaller(good("41"), good("42"))
+    assert bench.run(caller) == "42"
+    assert [call.gated for call in caller.calls] == [True, False]
+    assert [arm for arm, _ in rule.saw] == ["small"]
+    assert bench.told == ["small rejected", "large accepted"]
