@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
+from rich.console import Console
 
 from langroute.acceptance.strong_checks import StrongChecks
 from langroute.acceptance.verification import SelectiveVerification
@@ -21,6 +23,7 @@ from langroute.integrations.chat_model import RoutedChatModel
 from langroute.integrations.graph import route_graph
 from langroute.integrations.middleware import RoutingMiddleware
 from langroute.money import Price
+from langroute.observe.report import explain_step
 from langroute.pool import ModelPool
 from langroute.records import KINDS, Record
 from langroute.router import StepRouter
@@ -221,3 +224,15 @@ def test_no_budget_is_overspent_by_samples_and_checks(
     assert balance.spent.nano_usd <= (balance.limits.nano_usd or 0)
     billed = [record.outcome for record in house.records() if record.outcome and record.outcome.usage]
     assert balance.spent.nano_usd >= sum(outcome.cost_nano for outcome in billed)
+
+
+def test_an_explanation_tells_of_samples() -> None:
+    """What is explained of a step says how many samples there were, how many failed, and how the others agreed."""
+    house = House([reply("41"), ApiError(429), reply("42")])
+    with house.router.episode("e"):
+        chat(house, "invoke")
+    (record,) = house.records()
+    console = Console(width=400, file=StringIO(), record=True)
+    console.print(explain_step(record))
+    told = " ".join(console.export_text().split())
+    assert "The best of 3 samples, 1 of which failed; 50% of the answers agree with the one chosen." in told
