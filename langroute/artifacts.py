@@ -24,8 +24,10 @@ CLASSES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "estimator": {
             "boosted": "langroute.estimators.boosted:BoostedEstimator",
+            "gain": "langroute.estimators.gain:GainEstimator",
+            "soft_gap": "langroute.estimators.soft_gap:SoftGapEstimator",
         },
-        "encoder": {},
+        "encoder": {"hashed_text": "langroute.estimators.text:HashedText"},
         "acceptance": {},
         "policy": {},
         "targets": {},

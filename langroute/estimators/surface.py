@@ -20,7 +20,7 @@ _FRACTION = re.compile(r"\d ?/ ?\d")
 _SENTENCE = re.compile(r"[.!?](?:\s|$)")
 _NEGATED = re.compile(r"\bnot\b|except|\bleast\b|false|incorrect")
 _STATEMENT = re.compile(r"statement|\bI\.|\bII\b|\(i\)")
-_SYMBOLS = frozenset("=+*^<>∈∀∃⊃→≡~|∨·•\\{}[]")
+_SYMBOLS = frozenset("=+*^<>∈∀∃⊃→≡~|\N{LOGICAL OR}·•\\{}[]")
 _LEXICONS = {
     "negations": "not except never least false incorrect untrue neither nor without cannot isn't doesn't no none",
     "superlatives": "most best likely primarily mainly largest greatest highest main primary major typically usually "

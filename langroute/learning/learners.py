@@ -50,12 +50,14 @@ LEARNERS: Mapping[str, str] = MappingProxyType(
     {
         "agentrouter": "langroute.learning.boosting:AgentRouterLearner",
         "boosted": "langroute.learning.boosting:BoostedLearner",
+        "gain": "langroute.learning.gain_fitting:GainLearner",
+        "soft_gap": "langroute.learning.gain_fitting:SoftGapLearner",
     }
 )
 """Name -> ``module:class`` of a learner whose options have defaults. A new learner gets its line here."""
 
 
-ENCODERS: Mapping[str, str] = MappingProxyType({})
+ENCODERS: Mapping[str, str] = MappingProxyType({"hashed_text": "langroute.learning.text_fitting:fit_hashed_text"})
 """Name -> ``module:function`` that fits an encoder: ``fit(texts, *, seed) -> Fitted``. The first is the default."""
 
 
