@@ -29,9 +29,7 @@ class ArmScale:
         ArtifactInvalid: a place is outside of [0, 1], or a mean is negative or not finite.
     """
 
-    def __init__(
-        self, *, places: Mapping[str, float], tokens: Mapping[str, float], costs: Mapping[str, float]
-    ) -> None:
+    def __init__(self, *, places: Mapping[str, float], tokens: Mapping[str, float], costs: Mapping[str, float]) -> None:
         self.places, self.tokens, self.costs = dict(places), dict(tokens), dict(costs)
         sound = all(0.0 <= place <= 1.0 for place in self.places.values()) and len(self.places) > 1
         if not sound or not all(0.0 <= mean < math.inf for mean in (*self.tokens.values(), *self.costs.values())):
@@ -48,9 +46,7 @@ class ArmScale:
         expected = self._prior.estimate(step, (arm,))[0].output_tokens if tokens is None else round(tokens)
         expected = min(expected, step.output_cap)
         success = round(min(1.0, max(0.0, weak + place * (strong - weak))), 6)
-        return Estimate(
-            arm=arm.name, success=success, cost_nano=step.cost_of(arm, expected), output_tokens=expected
-        )
+        return Estimate(arm=arm.name, success=success, cost_nano=step.cost_of(arm, expected), output_tokens=expected)
 
     def expected(self, weak: NDArray[np.float64], strong: NDArray[np.float64], arms: Sequence[str]) -> Expected:
         """The same for rows of a table, from (n,) successes of the two ends.
@@ -60,7 +56,9 @@ class ArmScale:
         """
         unknown = [arm for arm in arms if arm not in self.places]
         if unknown:
-            raise ArtifactInvalid(f"{', '.join(unknown)}: never seen; trained on {', '.join(self.places)}", field="arms")
+            raise ArtifactInvalid(
+                f"{', '.join(unknown)}: never seen; trained on {', '.join(self.places)}", field="arms"
+            )
         place = np.array([self.places[arm] for arm in arms])
         success = np.clip(weak[:, None] + place * (strong - weak)[:, None], 0.0, 1.0)
         tokens, costs = (

@@ -102,7 +102,8 @@ class TextViews:
     def _by_forest(self, counts: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.float64]:
         if self._forest is None:
             return np.zeros((len(counts), self.targets))
-        return self._forest.sums(with_groups(counts, places, len(self.groups)))
+        found: NDArray[np.float64] = self._forest.sums(with_groups(counts, places, len(self.groups)))
+        return found
 
     def parts(self) -> Parts:
         """All that `from_parts` needs."""
@@ -142,7 +143,8 @@ def scaled_counts(
 ) -> NDArray[np.float64]:
     """Counts about 0 with spread 1, none further out than 4, over the root of their number."""
     scaled: NDArray[np.float64] = np.clip((counts - center) / spread, -_MOST_SPREAD, _MOST_SPREAD)
-    return scaled / np.sqrt(counts.shape[1])
+    found: NDArray[np.float64] = scaled / np.sqrt(counts.shape[1])
+    return found
 
 
 def kernel(
@@ -157,7 +159,8 @@ def kernel(
     """(n, m) how near rows are to landmarks: a Gaussian of their counts, and a share where the group is equal."""
     apart = (rows * rows).sum(axis=1)[:, None] + squares - 2.0 * rows @ landmarks.T
     near: NDArray[np.float64] = np.exp(-width * np.maximum(apart, 0.0))
-    return near + same_group * ((places[:, None] == landmark_groups) & (places[:, None] >= 0))
+    near += same_group * ((places[:, None] == landmark_groups) & (places[:, None] >= 0))
+    return near
 
 
 def with_groups(counts: NDArray[np.float64], places: NDArray[np.int64], groups: int) -> NDArray[np.float64]:

@@ -94,8 +94,7 @@ TOLERANCES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 def soft_labels(low: Sequence[Floats], high: Sequence[Floats], tolerance: float) -> Floats:
     """(n,) share of pairs of samples with ``low >= high - tolerance``, from each question's samples of both arms."""
     found = [
-        float((one[:, None] >= other[None, :] - tolerance - 1e-12).mean())
-        for one, other in zip(low, high, strict=True)
+        float((one[:, None] >= other[None, :] - tolerance - 1e-12).mean()) for one, other in zip(low, high, strict=True)
     ]
     return np.array(found)
 
@@ -128,7 +127,10 @@ def preferred(columns: Mapping[str, Sequence[Any]], *, weak: str, strong: str) -
         if name not in columns:
             raise OutcomesInvalid(f"is missing; the columns are {', '.join(sorted(columns)) or 'none'}", field=name)
     size = len(columns["winner"])
-    tasks, groups = columns.get("task") or [f"pair-{row}" for row in range(size)], columns.get("group") or ["all"] * size
+    tasks, groups = (
+        columns.get("task") or [f"pair-{row}" for row in range(size)],
+        columns.get("group") or ["all"] * size,
+    )
     found: dict[str, list[Any]] = {name: [] for name in ("task", "group", "text", "arm", "run", "success")}
     seen: dict[str, int] = {}
     for row, winner in enumerate(columns["winner"]):

@@ -94,10 +94,10 @@ def _matrix(reading: int, texts: Sequence[str], idf: NDArray[np.float32], bits: 
 
 
 def _components(matrix: Any, count: int, seed: int) -> NDArray[np.float64]:
-    from sklearn.decomposition import TruncatedSVD  # noqa: PLC0415 - only training needs it
+    from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415 - only training needs it
 
     most = max(1, min(count, matrix.shape[0] - 1))
-    svd = TruncatedSVD(most, random_state=seed, n_iter=3).fit(matrix)
+    right = randomized_svd(matrix, most, random_state=seed, n_iter=3)[2]
     found = np.zeros((matrix.shape[1], count))
-    found[:, :most] = np.nan_to_num(svd.components_.T)
+    found[:, :most] = right.T
     return found

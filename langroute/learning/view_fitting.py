@@ -44,6 +44,10 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
 a doubt is what a view says against the weak arm: that it fails is easier to see than that the strong one does not."""
 
 
+_MARGIN = 0.01
+"""By so much fewer than three views must rank better than a mix of more, which errs less on other questions."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewOptions:
     """How views are fitted.
@@ -136,7 +140,7 @@ def fit_views(questions: Questions, *, options: ViewOptions | None = None, seed:
         for column in range(said.shape[1]):
             said[held, column] -= said[held, column].mean()
     scores = {name: _score(said @ _mixed(said, recipe), folds, questions) for name, recipe in _usable(questions)}
-    name = chosen.recipe or max(scores, key=scores.__getitem__)
+    name = chosen.recipe or max(scores, key=lambda each: scores[each] + _MARGIN * (len(RECIPES[each]) > 2))
     if name not in scores:
         raise OutcomesInvalid(f"is {name!r}, not one of {', '.join(scores)}", field="recipe")
     views, encoder = _fit_all(questions, chosen, seed, _mix(said, RECIPES[name], questions.targets))
@@ -226,9 +230,7 @@ def _kernel_arrays(
     many = min(options.landmarks, len(counts))
     chosen = np.sort(np.random.default_rng(seed).choice(len(counts), many, replace=False))
     landmarks, own = scaled[chosen], places[chosen].astype(np.float64)
-    near = kernel(
-        scaled, places, landmarks, own, (landmarks**2).sum(axis=1), options.width, options.same_group
-    )
+    near = kernel(scaled, places, landmarks, own, (landmarks**2).sum(axis=1), options.width, options.same_group)
     sizes, turned = np.linalg.eigh(near[chosen])
     kept = sizes > 1e-6 * sizes[-1]
     to_span = turned[:, kept] / np.sqrt(sizes[kept])
