@@ -96,8 +96,8 @@ class BoostedEstimator:
         wanted = [*self.arms.names] if unknown else list(dict.fromkeys(arms))
         seen = self.schema.matrix(rows)
         told = {name: self._told_of(name, seen) for name in wanted}
-        mean = np.mean(list(told.values()), axis=0)
-        success, tokens, nano = np.stack([told[arm] if arm in told else mean for arm in arms], axis=2)
+        mean: NDArray[np.float64] = np.mean(list(told.values()), axis=0)
+        success, tokens, nano = np.stack([told.get(arm, mean) for arm in arms], axis=2)
         return Expected(success=success, output_tokens=tokens, cost_nano=nano)
 
     def _told_of(self, arm: str, seen: NDArray[np.float64]) -> NDArray[np.float64]:

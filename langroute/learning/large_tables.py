@@ -65,7 +65,7 @@ def train_large(
             own = arms.features[arms.places(batch.arm)]
             spool.add(np.concatenate([schema.matrix(batch.rows), own], axis=1).astype(np.float32))
         estimator, grown = boosted(
-            spool, targets, scanned.weight, together, schema, arms, learner.options, seed, done.tell
+            spool, targets, scanned.weight, together, schema, arms, learner.options, seed, done.tell, beside=True
         )
     predicted = _predicted(grown, targets, scanned.weight, together, learner.options.folds, seed)
     metrics = {

@@ -1,6 +1,7 @@
 """SpooledRows: features of more rows than memory should hold, in a file, read by XGBoost a chunk at a time."""
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class SpooledRows:
         self._path = path
         self.width = width
         self.size = 0
-        self._made = 0
+        self._number = count()
 
     def add(self, features: NDArray[np.float32]) -> None:
         """Write rows at the end."""
@@ -40,7 +41,7 @@ class SpooledRows:
         """All rows in order, 65,536 at a time."""
         with self._path.open("rb") as file:
             for start in range(0, self.size, _CHUNK):
-                count = min(_CHUNK, self.size - start)
+                taken = min(_CHUNK, self.size - start)
                 found = np.fromfile(file, dtype=_FLOAT, count=count * self.width)
                 yield slice(start, start + count), found.reshape(count, self.width)
 
@@ -48,8 +49,7 @@ class SpooledRows:
         self, rows: NDArray[np.int64], label: NDArray[np.float64], weight: NDArray[np.float64], *, like: Any = None
     ) -> Any:
         """Sorted rows as XGBoost reads them, from external memory; see `Source`."""
-        self._made += 1
-        bins = self._path.with_name(f"{self._path.name}.bins{self._made}")
+        bins = self._path.with_name(f"{self._path.name}.bins{next(self._number)}")
         return xgboost().ExtMemQuantileDMatrix(_batches(self, rows, label, weight, bins), ref=like)
 
 
