@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from langroute.cli.demo import demo
+from langroute.cli.evaluate import evaluate, frontier
 from langroute.cli.explain import explain
 from langroute.cli.journal import journal
 from langroute.cli.kinds import kinds
@@ -37,7 +38,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(demo)
+app.command()(evaluate)
 app.command()(explain)
+app.command()(frontier)
 app.command()(kinds)
 app.command()(replay)
 app.command()(train)
