@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from langroute.acceptance.selection import Majority
 from langroute.acceptance.validity import ValidityAcceptance
 from langroute.clock import SystemClock
 from langroute.config import RouterConfig
@@ -20,13 +21,13 @@ from langroute.ledgers import open_ledger
 from langroute.observe.log import EventLogger, RoutingLog
 from langroute.policies.frontier import FrontierPolicy
 from langroute.policies.pinned import PinnedPolicy
-from langroute.protocols import Acceptance, Clock, Estimator, Governor, RoutingPolicy
+from langroute.protocols import Acceptance, Clock, Estimator, Governor, RoutingPolicy, Selector
 from langroute.records import Arm
 
 if TYPE_CHECKING:
     from langroute.artifacts import LearnedPolicy
 
-__all__ = ["Rooms", "clock", "open_journal", "open_ledger", "policy", "rooms", "routing_log"]
+__all__ = ["Rooms", "clock", "open_journal", "open_ledger", "policy", "rooms", "routing_log", "selector"]
 
 POLICY_NAMES = ("prior", "always-small", "always-large", "always:ARM")
 
@@ -108,13 +109,15 @@ def policy(name: str, arms: Sequence[Arm]) -> RoutingPolicy:
     Raises:
         ConfigError: no policy has this name, or the pool has no such arm.
     """
-    by_rank = [arm.name for arm in sorted(arms, key=lambda arm: arm.rank)]
+    # Of the arms of one model the one that calls it once stands first, from either end.
+    by_rank = [arm.name for arm in sorted(arms, key=lambda arm: (arm.rank, arm.samples))]
+    from_top = [arm.name for arm in sorted(arms, key=lambda arm: (-arm.rank, arm.samples))]
     if name == "prior":
         return FrontierPolicy()
     if name == "always-small":
         return PinnedPolicy(by_rank, name=name)
     if name == "always-large":
-        return PinnedPolicy(by_rank[::-1], name=name)
+        return PinnedPolicy(from_top, name=name)
     kind, _, arm = name.partition(":")
     if kind != "always":
         known = ", ".join(POLICY_NAMES)
@@ -124,6 +127,11 @@ def policy(name: str, arms: Sequence[Arm]) -> RoutingPolicy:
     if arm not in by_rank:
         raise ConfigError(f"the pool has no arm {arm!r}; it has {', '.join(by_rank)}", field="policy")
     return PinnedPolicy([arm, *by_rank], name=name)
+
+
+def selector() -> Selector:
+    """What chooses among several answers of one arm."""
+    return Majority()
 
 
 def clock() -> Clock:

@@ -1,5 +1,6 @@
 """What earlier attempts at a step taught the journey that makes the next one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,12 +30,23 @@ class Learned:
     said_no: bool = False
     place: str = ""
     answer: Any = None
+    well_formed: bool = False
     error: BaseException | None = None
 
     @property
     def anything(self) -> bool:
         """Whether the step looks otherwise than at first."""
         return bool(self.attempt or self.rejected or self.faulted or self.refused)
+
+    def reject(self, arms: Sequence[str], *, reason: str, value: Any, well_formed: bool) -> None:
+        """Note an answer that did not stand, and the arms that are out because of it, the one that gave it first.
+
+        The newest is kept in case that nobody can do better, but none that is malformed instead of one that is not.
+        """
+        self.rejected.append(Rejection(arm=arms[0], reason=reason))
+        self.refused += [Rejection(arm=arm, reason=reason) for arm in arms[1:]]
+        if well_formed or not self.well_formed:
+            self.answer, self.well_formed = value, well_formed
 
     def _rejected_for(self, defects: frozenset[str]) -> int:
         return sum(not defects.isdisjoint(tried.reason.split(", ")) for tried in self.rejected)

@@ -38,6 +38,7 @@ __all__ = [
     "Ruling",
     "Step",
     "Usage",
+    "Verdict",
     "as_dollars",
 ]
 
@@ -46,6 +47,8 @@ Action = Literal[
     "downgrade",
     "lower_output",
     "compress",
+    "verify",
+    "spot_check",
     "skip",
     "ask",
     "answered",
@@ -90,9 +93,9 @@ class Permit:
 
     Attributes:
         arm: its name.
-        output_limit: output tokens it may be sent; when not allowed 0, or, when short of tokens, retries or time, what
-            the smallest worthwhile call would need.
-        input_bound: input tokens that must be held for it.
+        output_limit: output tokens each of its calls may be sent; when not allowed 0, or, when short of tokens, retries
+            or time, what the smallest worthwhile call would need.
+        input_bound: input tokens that must be held for it, for all its samples together.
         worst_nano: nano-dollars that must be held for it with that limit; when short of dollars, what the smallest
             worthwhile call would need.
         why_not: empty when allowed, else the reason.
@@ -230,6 +233,10 @@ USAGE_UNKNOWN = "usage_unknown"
 """Defects of metered calls: what they cost is not known, so ``cost_nano`` is 0."""
 
 
+Verdict = Literal["", "ok", "wrong", "same", "different", "unclear"]
+"""What a check that was bought said of an answer."""
+
+
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -252,6 +259,10 @@ class Outcome:
         served_by: model name that the provider says answered; empty when it does not say.
         service_tier: tier that the provider says it was served in; empty when it does not say.
         swapped: what was changed or left out of what was sent, so that it fits the arm; short reasons.
+        samples: how often the model was called for the answer; usage and cost are of all of them together.
+        failed_samples: those of them that brought no answer.
+        verdict: what a check that was bought said of the answer: ``ok``, ``wrong`` or ``unclear`` of a verifier;
+            ``same``, ``different`` or ``unclear`` of a spot check; empty without a check.
     """
 
     arm: str
@@ -269,6 +280,9 @@ class Outcome:
     served_by: str = ""
     service_tier: str = ""
     swapped: tuple[str, ...] = ()
+    samples: int = 1
+    failed_samples: int = 0
+    verdict: Verdict = ""
 
     @property
     def cost_known(self) -> bool:
@@ -306,7 +320,9 @@ class Record:
         action: ``call``, ``stop``, ``refused``, or ``shadow``: the call was metered in an app that is not routed, and
             the decision is what would have been chosen. Nobody followed it, and it saw logged state only.
         pool: id of the pool that was chosen from; see ``PoolSnapshot``.
-        measures: what was done beside choosing an arm: a lower tier, a lower limit, a compressed prompt, a last call.
+        measures: what was done beside choosing an arm: a lower tier, a lower limit, a compressed prompt, a last call,
+            a check of the answer.
+        checks: id of the record whose answer this call checks; empty for a call of the agent's own.
     """
 
     id: str
@@ -319,6 +335,7 @@ class Record:
     action: Literal["call", "stop", "refused", "shadow"] = "call"
     pool: str = ""
     measures: tuple[Measure, ...] = ()
+    checks: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,16 @@
 """Several signals as one score: the probability that an answer is right, given all that is known of it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from langroute.acceptance.signals import SIGNALS, Answers, Floats
+from langroute.acceptance.signals import SIGNALS, Answers, Floats, answer_of
 from langroute.errors import ArtifactInvalid
 from langroute.parts import Parts
+from langroute.records import Outcome, Record
 
 FEATURES: tuple[str, ...] = (
     "log_confidence",
@@ -89,6 +91,14 @@ class CombinedScore:
         lost = (np.isnan(features) & self._needed).any(axis=1)
         found: Floats = np.where(lost, np.nan, 1.0 / (1.0 + np.exp(-logits)))
         return found
+
+    def doubt(self, record: Record, outcome: Outcome) -> float:
+        """P(wrong) of one live answer; of one without a score what the decision expected of its arm.
+
+        For whoever asks what an answer is worth before it is used, such as `value_of_verification`.
+        """
+        score = float(self.scores(answer_of(record.step, outcome))[0])
+        return 1.0 - (record.decision.success if math.isnan(score) else score)
 
     def parts(self) -> Parts:
         """All that `from_parts` needs."""

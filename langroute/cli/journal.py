@@ -32,6 +32,13 @@ class Quality(StrEnum):
     validity = "validity"
 
 
+class Episodes(StrEnum):
+    """What an episode is, in spans."""
+
+    trace = "trace"
+    conversation = "conversation"
+
+
 class By(StrEnum):
     """Who says how it went."""
 
@@ -92,6 +99,61 @@ def judge(
     with reading(store) as opened:
         said = store_verdict(opened, episode, verdict, at=time.time(), new_id=uuid.uuid4().hex, step=step, note=note)
     typer.echo(f"Stored for {episode}: {said.reason}.")
+
+
+@journal.command(name="import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="Rows as JSON Lines, OTLP/JSON lines, or one OpenTelemetry span a line.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option("--out", help="The table to write: out.parquet or out.jsonl.")],
+    arms: Annotated[
+        list[str] | None, typer.Option("--arm", metavar="ARM=MODEL", help="The model is this arm of your pool; repeat.")
+    ] = None,
+    prices: Annotated[
+        Path | None, typer.Option("--prices", help="YAML or TOML of prices by model, before the bundled list.")
+    ] = None,
+    verdicts: Annotated[
+        Path | None, typer.Option("--verdicts", help="JSON Lines of episode, success, and perhaps step and source.")
+    ] = None,
+    by: Annotated[Episodes, typer.Option("--by", help="What an episode is, in spans.")] = Episodes.trace,
+    evaluation: Annotated[str, typer.Option("--evaluation", help="Which evaluation says how things went.")] = "",
+    quality: Annotated[
+        Quality, typer.Option("--quality", help="validity: take calls without an error for right where nobody said.")
+    ] = Quality.known,
+) -> None:
+    """Write what another program recorded as a table of outcomes.
+
+    Calls whose cost the file does not tell are priced by model.
+    """
+    from langroute.files import read_mapping
+    from langroute.learning.call_prices import CallPrices
+    from langroute.learning.imported import import_file
+    from langroute.learning.traced_rows import Reading
+    from langroute.learning.verdict_file import Verdicts
+    from langroute.prices import GenaiPriceBook, OwnPrices
+
+    own = OwnPrices(read_mapping(prices) if prices else {}, beside=GenaiPriceBook())
+    reading = Reading(
+        arms=_arms(arms or []),
+        verdicts=Verdicts.read(verdicts) if verdicts else Verdicts(),
+        quality=quality.value,
+        prices=CallPrices(own),
+    )
+    tally = import_file(file, out, reading=reading, by=by.value, evaluation=evaluation)
+    _tell(tally, out)
+
+
+def _arms(said: list[str]) -> dict[str, str]:
+    """Models with the arms they are."""
+    from langroute.errors import ConfigError
+
+    pairs = [text.partition("=") for text in said]
+    for name, _, model in pairs:
+        if not name or not model:
+            raise ConfigError(f"must be ARM=MODEL, for example small=gpt-5-nano, not {name!r}", field="--arm")
+    return {model: name for name, _, model in pairs}
 
 
 def _tell(tally: "Tally", out: Path) -> None:

@@ -6,9 +6,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from langroute.errors import ArtifactInvalid
+from langroute.errors import ArtifactInvalid, OutcomesInvalid
 
-MOST_IDENTITIES = 64
+MOST_IDENTITIES = 256
 """So many arms have a feature of their own; with more of them, arms are told apart by their numbers only."""
 
 TIERS = 4
@@ -47,6 +47,9 @@ class ArmTable:
             names: the arms.
             costs: mean nano-dollars of an attempt, by arm; used where they are known of all.
             facts: more numbers by arm and name: prices, context window, samples.
+
+        Raises:
+            OutcomesInvalid: there are so many arms without costs that nothing tells them apart.
         """
         names, columns = sorted(names), {}
         if costs and set(names) <= set(costs):
@@ -60,6 +63,11 @@ class ArmTable:
                 columns[f"log_{fact}"] = np.log1p(values)
         if len(names) <= MOST_IDENTITIES:
             columns |= {f"arm={name}": np.eye(len(names))[at] for at, name in enumerate(names)}
+        if not columns:
+            raise OutcomesInvalid(
+                f"is one of {len(names)}, and nothing else tells them apart: at most {MOST_IDENTITIES}, or add costs",
+                field="arm",
+            )
         return cls(names=names, columns=tuple(columns), features=np.stack(list(columns.values()), axis=1))
 
     @classmethod

@@ -1,7 +1,7 @@
 """Boosted trees by XGBoost for one target: how many of them is found inside, and every row is predicted out of fold."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -61,8 +61,15 @@ class TreeOptions:
 class Source(Protocol):
     """Features of n rows, in memory or on disk."""
 
-    size: int
-    width: int
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """How many features a row has."""
+        ...
 
     def matrix(
         self, rows: NDArray[np.int64], label: NDArray[np.float64], weight: NDArray[np.float64], *, like: Any = None
@@ -91,12 +98,16 @@ class ArraySource:
     """
 
     features: NDArray[np.float32]
-    size: int = field(init=False)
-    width: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "size", self.features.shape[0])
-        object.__setattr__(self, "width", self.features.shape[1])
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return len(self.features)
+
+    @property
+    def width(self) -> int:
+        """How many features a row has."""
+        return int(self.features.shape[1])
 
     def matrix(
         self, rows: NDArray[np.int64], label: NDArray[np.float64], weight: NDArray[np.float64], *, like: Any = None
@@ -150,6 +161,7 @@ def grow(
         tell: called after each fit.
     """
     known = np.flatnonzero(~np.isnan(label))
+    weight = weight / weight[known].mean()
     label = np.where(np.isnan(label), 1.0, label)
     if target == "amount":
         label, base = np.maximum(label, _LEAST_AMOUNT), 1.0

@@ -116,13 +116,19 @@ def counts(columns: Columns, field: str, size: int) -> NDArray[np.float64]:
 
 
 def numbers(columns: Columns, size: int) -> NDArray[np.float64]:
-    """(size, len(NUMBERS)) what is known of the steps; columns that the table lacks have their defaults."""
+    """(size, len(NUMBERS)) what is known of the steps; columns that the table lacks have their defaults.
+
+    ``input_tokens`` of a row that is no step, so that has no ``kind``, are what the whole attempt was billed in the
+    end: nobody knew them before, and they would tell how it went.
+    """
     found = np.empty((size, len(NUMBERS)))
     for place, name in enumerate(NUMBERS):
         if name in columns:
             found[:, place] = reals(columns[name], name, size, gaps=True)
         else:
             found[:, place] = DEFAULTS[name]
+    kind = texts(columns["kind"], "kind", size, empty=True) if "kind" in columns else np.full(size, "")
+    found[kind == "", NUMBERS.index("input_tokens")] = DEFAULTS["input_tokens"]
     return found
 
 

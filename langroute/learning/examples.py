@@ -174,5 +174,4 @@ def _weights(columns: Mapping[str, Any], size: int) -> NDArray[np.float64]:
         weights[credit == name] = weight
     known = np.isin(credit, ["", *CREDIT_WEIGHTS])
     column.refuse(~known, "credit", credit, f"must be one of {', '.join(CREDIT_WEIGHTS)}")
-    scaled: NDArray[np.float64] = weights / weights.mean()
-    return scaled
+    return weights

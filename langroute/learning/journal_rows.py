@@ -84,7 +84,7 @@ def step_rows(episode: StoredEpisode, tally: Tally, *, quality: Quality = "known
             continue
         rows.append(_step_row(episode, record, outcome, credited, run=runs[outcome.arm]))
         runs[outcome.arm] += 1
-        tally.rows[_told(credited)] += 1
+        tally.rows[told(credited)] += 1
         tally.unpriced.update([outcome.served_by or outcome.arm] if math.isnan(rows[-1]["cost_usd"]) else ())
     tally.episodes += bool(rows)
     return rows
@@ -108,7 +108,7 @@ def episode_rows(episode: StoredEpisode, tally: Tally) -> list[Row]:
     names = sorted({outcome.arm or outcome.served_by or "unknown" for outcome in outcomes})
     credited = Credited(success=said.success, level="episode", source=said.source, credit="own")
     tally.episodes += 1
-    tally.rows[_told(credited)] += 1
+    tally.rows[told(credited)] += 1
     tally.unpriced.update(
         each.served_by or each.arm for each, cost in zip(outcomes, costs, strict=True) if cost is None
     )
@@ -198,7 +198,8 @@ def _policy(record: Record) -> str:
     return f"{record.decision.policy} {record.decision.policy_version}".strip()
 
 
-def _told(credited: Credited) -> str:
+def told(credited: Credited) -> str:
+    """What a row's success rests on, for people."""
     if credited.credit == "episode":
         return "with their episode's success, credited to each of its steps"
     if credited.level == "episode":

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from langroute.books import Purpose
 from langroute.observe import plain
 from langroute.observe.plain import SCHEMA_VERSION
-from langroute.records import Action, Kind, Record
+from langroute.records import Action, Kind, Record, Verdict
 
 
 class _Part(BaseModel):
@@ -154,6 +154,9 @@ class OutcomePart(_Part):
     served_by: str = Field(description="model that the provider says answered; empty when it does not say")
     service_tier: str = Field(description="tier that the provider says it was served in; empty when it does not say")
     swapped: tuple[str, ...] = Field(description="what was changed or left out of what was sent, to fit the arm")
+    samples: int = Field(description="calls that were made for the answer; cost and usage are of all of them together")
+    failed_samples: int = Field(description="those of them that brought no answer")
+    verdict: Verdict = Field(description="what a check that was bought said of the answer; empty without one")
 
 
 class _Event(_Part):
@@ -206,6 +209,7 @@ class RoutingStepEvent(_Event):
         description="what an episode opened by this very call was given, dollars; null when unlimited or not opened"
     )
     measures: tuple[MeasurePart, ...] = Field(description="what was done beside choosing an arm")
+    checks: str = Field(description="record whose answer this call checks; empty for a call of the agent's own")
     outcome: OutcomePart | None = Field(description="what came of the call; null when none was made")
 
 

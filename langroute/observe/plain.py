@@ -31,6 +31,7 @@ def step_event(record: Record) -> Event:
     told["calm_price"] = _float(ruling.calm_price)
     told["reservation_usd"] = as_dollars(ruling.reservation_nano)
     told["measures"] = tuple([{"action": taken.action, "reason": taken.reason} for taken in record.measures])
+    told["checks"] = record.checks
     told["outcome"] = None if record.outcome is None else _outcome(record.outcome)
     return told
 
@@ -117,6 +118,9 @@ def _outcome(outcome: Outcome) -> Event:
         "served_by": outcome.served_by,
         "service_tier": outcome.service_tier,
         "swapped": outcome.swapped,
+        "samples": outcome.samples,
+        "failed_samples": outcome.failed_samples,
+        "verdict": outcome.verdict,
     }
 
 
