@@ -176,9 +176,7 @@ def recurring_scored(folder: Path, data: Path) -> Reached:
     known = Recurrence(abilities=only(abilities, at), dollars=arrays["dollars"][at])
     family = Scored.empty(len(after))
     for task in range(len(after)):
-        orders = [
-            plan(known.scenarios(before, task), price=float(price), rules=RECURRING).arms for price in PRICES
-        ]
+        orders = [plan(known.scenarios(before, task), price=float(price), rules=RECURRING).arms for price in PRICES]
         family.put(np.array([task]), played(orders, after.take(np.array([task])), RECURRING))
     return told(family, at_price(family, settings["price"]), after, SHARE, {"price": settings["price"]})
 
@@ -187,9 +185,7 @@ def only(abilities: Any, at: list[int]) -> Any:
     """The abilities of some arms."""
     from dataclasses import replace
 
-    return replace(
-        abilities, ability=abilities.ability[at], fit=abilities.fit[:, at], skill=abilities.skill[at]
-    )
+    return replace(abilities, ability=abilities.ability[at], fit=abilities.fit[:, at], skill=abilities.skill[at])
 
 
 def row(name: str, reach: float, rules: Rules, partings: list[Parting]) -> Row:
