@@ -66,7 +66,8 @@ class Abilities:
 
 def sigmoid(odds: Floats) -> Floats:
     """Probabilities of log-odds."""
-    return 1.0 / (1.0 + np.exp(-np.clip(odds, -40.0, 40.0)))
+    chance: Floats = 1.0 / (1.0 + np.exp(-np.clip(odds, -40.0, 40.0)))
+    return chance
 
 
 def fit_abilities(tallies: Tallies, *, spreads: Spreads | None = None, rounds: int = 300, seed: int = 0) -> Abilities:
@@ -85,12 +86,12 @@ def fit_abilities(tallies: Tallies, *, spreads: Spreads | None = None, rounds: i
     groups, member = np.unique(tallies.groups, return_inverse=True)
     n, k = tallies.tries.shape
     random = np.random.default_rng(seed)
-    values = [
+    values: list[Floats] = [
         np.zeros(k),
         np.zeros((len(groups), k)),
         np.zeros(n),
-        random.normal(0, 0.3, n),
-        random.normal(0, 0.3, k),
+        random.normal(0, 0.3, (n,)),
+        random.normal(0, 0.3, (k,)),
     ]
     ascend = _Adam(values, rounds=rounds)
     for _ in range(rounds):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def budgets_of(tallies: Tallies) -> Floats:
 
 
 def cautious_hull(success: Floats, cost: Floats, caution: float) -> list[int]:
-    """The arms of the single models' hull; one that is dearer stays only if its gain exceeds so many standard errors."""
+    """The arms of the single models' hull; a dearer one stays only if its gain exceeds so many standard errors."""
     mean, paid = success.mean(axis=0), cost.mean(axis=0)
     hull = upper_hull(paid, mean)
     arms = [int(np.flatnonzero((paid == c) & (mean == q))[0]) for c, q in zip(hull.cost, hull.quality, strict=True)]
@@ -96,7 +97,7 @@ def spent(rate: Floats, paid: Floats, weight: Floats, budgets: Floats) -> Floats
             for c, q in zip(hull.cost, hull.quality, strict=True)
         ]
         first[cell, order[0]] = 1.0
-        for low, high in zip(order, order[1:], strict=False):
+        for low, high in pairwise(order):
             more = paid[cell, high] - paid[cell, low]
             steps.append(((rate[cell, high] - rate[cell, low]) / more, cell, low, high, more * weight[cell]))
     base = float(weight @ (first * paid).sum(axis=1))
