@@ -4,7 +4,7 @@ The drivers perform them: the desk those that concern the books and the journal,
 and the person in front of it.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,17 +25,23 @@ class Reply:
         value: the answer in the framework's own form; opaque here.
         usage: tokens reported; None when the provider reported none.
         confidence: geometric mean of the output tokens' probabilities; None without logprobs.
+        uncertainty: mean of ``1 - p`` over the output tokens; None without logprobs.
+        options: probabilities of the likeliest first tokens, best first; empty without alternatives.
         defects: what is malformed about the answer.
         served_by: model that the provider says answered.
         service_tier: tier that the provider says it was served in.
+        agreement: share of an arm's samples that say the same; None for a single call.
     """
 
     value: Any = None
     usage: Usage | None = None
     confidence: float | None = None
+    uncertainty: float | None = None
+    options: tuple[float, ...] = ()
     defects: tuple[str, ...] = ()
     served_by: str = ""
     service_tier: str = ""
+    agreement: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +68,9 @@ class Call:
         started: set by the driver once something of the answer has been streamed.
         usage: set by the driver where usage became known although the call failed.
         swapped: set by the door: what it changed or left out of what is sent, so that it fits the arm.
+        verifies: the one answer, in the framework's own form, that a verifier is asked about instead of making the
+            call; the value of the reply is then its verdict. None for an ordinary call.
+        extra: this is not the first call made for one answer, so that it is a run of its own.
     """
 
     arm: Arm
@@ -71,6 +80,72 @@ class Call:
     started: bool = False
     usage: Usage | None = None
     swapped: tuple[str, ...] = ()
+    verifies: tuple[Any] | None = None
+    extra: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Sample:
+    """One of several calls for one answer, and what became of it.
+
+    Attributes:
+        call: the call.
+        begun: whether it was begun; neither a reply nor an error then means that it was cut off.
+        reply: what it brought.
+        error: what it ended with.
+        latency_ms: from sending to its end.
+    """
+
+    call: Call
+    begun: bool = False
+    reply: Reply | None = None
+    error: BaseException | None = None
+    latency_ms: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Draw:
+    """Act: make a call several times, never streamed. What came stands in the samples, also where the draw is cut off.
+
+    Attributes:
+        samples: one per call.
+        elapsed: seconds on a clock that never goes back.
+    """
+
+    samples: tuple[Sample, ...]
+    elapsed: Callable[[], float]
+
+
+@dataclass(slots=True, kw_only=True)
+class Compare:
+    """Act: read answers in a form in which equal ones are equal; the result is one text per value."""
+
+    values: tuple[Any, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Prefer:
+    """Act: tell the door which of several replies is passed on, since later steps look at it."""
+
+    reply: Reply
+    record: Record
+
+
+@dataclass(slots=True, kw_only=True)
+class Weigh:
+    """Act: how large the prompt is that asks a verifier about an answer; the result is tokens, expected and at most."""
+
+    value: Any
+
+
+@dataclass(slots=True, kw_only=True)
+class Settle:
+    """Act: settle the hold of a call before its record is complete; a `Close` with the same figures follows."""
+
+    hold_id: str
+    amount: Amount
+    worst_case: bool
+    record: Record
 
 
 @dataclass(slots=True, kw_only=True)
@@ -149,5 +224,5 @@ class Raise:
     dollars: float
 
 
-Act = Look | Take | Call | Close | Pause | Recall | Tell | Ask | Raise
+Act = Look | Take | Call | Draw | Compare | Prefer | Weigh | Settle | Close | Pause | Recall | Tell | Ask | Raise
 Journey = Generator[Act, Any, Any]

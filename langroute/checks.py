@@ -1,12 +1,23 @@
 """What a router checks of the parts it is given, and of the decisions of a policy that others wrote."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from langroute.config import RouterConfig
 from langroute.errors import ConfigError
-from langroute.protocols import Acceptance, Clock, Estimator, Governor, Journal, Ledger, RoutingPolicy
+from langroute.protocols import (
+    Acceptance,
+    Clock,
+    Estimator,
+    Governor,
+    Journal,
+    Ledger,
+    RoutingPolicy,
+    Selector,
+    Verifying,
+)
 from langroute.records import Arm, Kind, RoutingDecision, Ruling
+from langroute.target import Target
 from langroute.tiers import check_tiers
 
 
@@ -23,6 +34,7 @@ _PARTS: Mapping[str, type] = {
     "policy": RoutingPolicy,
     "estimator": Estimator,
     "governor": Governor,
+    "selector": Selector,
     "ledger": Ledger,
     "journal": Journal,
     "clock": Clock,
@@ -47,10 +59,16 @@ def _lacking(part: object, contract: type) -> list[str]:
     return sorted(name for name in {*dir(contract), *fields} if name[0] != "_" and not hasattr(part, name))
 
 
-def checked_rules(rules: Sequence[Acceptance]) -> tuple[Acceptance, ...]:
-    """The acceptance rules, if they are some."""
+def checked_rules(rules: Sequence[Acceptance], *, arms: Iterable[str] = ()) -> tuple[Acceptance, ...]:
+    """The acceptance rules, if they are some, and those that buy checks have them from an arm of the pool."""
     if not isinstance(rules, Sequence) or not all(isinstance(rule, Acceptance) for rule in rules):
         raise ConfigError(f"must be a sequence of acceptance rules, () for none, not {rules!r}", field="acceptance")
+    known = tuple(arms)
+    for rule in rules:
+        asked = getattr(rule, "arm", None)
+        if known and isinstance(rule, Verifying) and isinstance(asked, str) and asked not in known:
+            message = f"{rule.name} asks the arm {asked!r}, which the pool does not have; it has {', '.join(known)}"
+            raise ConfigError(message, field="acceptance")
     return tuple(rules)
 
 
@@ -63,8 +81,20 @@ def checked_config(config: RouterConfig | None) -> RouterConfig:
     return config
 
 
-def checked_kinds(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
-    """The kinds by node, if they are a mapping."""
+def checked_target(**wishes: float | None) -> Target | None:
+    """The target that arguments ask for; None where they ask for nothing.
+
+    Raises:
+        ConfigError: more than one is given, or one is out of range.
+    """
+    given = {name: wish for name, wish in wishes.items() if wish is not None}
+    return RouterConfig(target=given).target if given else None
+
+
+def checked_kinds(kinds: Mapping[str, Kind] | None) -> dict[str, Kind] | None:
+    """The kinds by node, if they are a mapping; None for None."""
+    if kinds is None:
+        return None
     if not isinstance(kinds, Mapping):
         raise ConfigError(f"must map node names to kinds, not be {kinds!r}", field="kinds")
     return dict(kinds)

@@ -89,7 +89,7 @@ def _needed(
     cheapest = min(able, key=lambda place: estimates[place].cost_nano)
     # The next round's prompt has grown by what this one adds: about as much as each call has added so far.
     grown = step.bound_for(arms[cheapest]) + step.bound_for(arms[cheapest]) // (step.call_index + 1)
-    return min(arms[place].price.worst_cost(input_tokens=grown, output_tokens=output_tokens) for place in able)
+    return min(arms[place].worst_cost(input_tokens=grown, output_tokens=output_tokens) for place in able)
 
 
 def _told(after: int, needed: int) -> str:

@@ -11,7 +11,20 @@ from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import aclosing, closing
 from typing import Any, Protocol, TypeVar
 
-from langroute.acts import Act, Ask, Call, Journey, Pause, Reply, StreamClosed
+from langroute.acts import (
+    Act,
+    Ask,
+    Call,
+    Compare,
+    Draw,
+    Journey,
+    Pause,
+    Prefer,
+    Reply,
+    Sample,
+    StreamClosed,
+    Weigh,
+)
 from langroute.errors import ConfigError
 from langroute.questions import Ask as AskPerson
 from langroute.questions import Question
@@ -62,6 +75,18 @@ class Caller(Protocol):
 
     def pieces(self, value: Any) -> Iterator[Any]:
         """A whole answer as pieces of a stream."""
+        ...
+
+    def compare(self, act: Compare) -> tuple[str, ...]:
+        """Answers in a form in which equal ones are equal; empty for what cannot be read."""
+        ...
+
+    def prefer(self, act: Prefer) -> None:
+        """Take note of which of several replies is passed on."""
+        ...
+
+    def weigh(self, act: Weigh) -> tuple[int, int]:
+        """Input tokens of the call that asks a verifier about an answer: expected, and at most."""
         ...
 
     def ask(self, act: Ask) -> object:
@@ -167,10 +192,14 @@ def _perform(act: Act, desk: Desk, caller: Caller) -> Any:
     match act:
         case Call():
             return caller.call(act)
+        case Draw():
+            return _draw(act, caller)
         case Pause(seconds=seconds):
             return desk.sleep(seconds)
         case Ask(question=question, person=person):
             return caller.ask(act) if person is None else _asked(person, question)
+        case Compare() | Prefer() | Weigh():
+            return _told(act, caller)
         case _:
             return desk.perform(act)
 
@@ -179,12 +208,61 @@ async def _aperform(act: Act, desk: Desk, caller: Caller) -> Any:
     match act:
         case Call():
             return await caller.acall(act)
+        case Draw():
+            return await _adraw(act, caller)
         case Pause(seconds=seconds):
             return await desk.asleep(seconds)
         case Ask(question=question, person=person):
             return caller.ask(act) if person is None else await _aasked(person, question)
+        case Compare() | Prefer() | Weigh():
+            return _told(act, caller)
         case _:
             return await _to_the_end(_in_thread(desk, act)) if desk.blocking else desk.perform(act)
+
+
+def _told(act: Compare | Prefer | Weigh, caller: Caller) -> Any:
+    """What a door says of answers that it brought."""
+    match act:
+        case Compare():
+            return caller.compare(act)
+        case Prefer():
+            return caller.prefer(act)
+        case Weigh():
+            return caller.weigh(act)
+
+
+def _draw(act: Draw, caller: Caller) -> None:
+    """Make the calls one after the other; a call that fails does not keep the others from being made."""
+    for sample in act.samples:
+        sample.begun, began = True, act.elapsed()
+        try:
+            sample.reply = caller.call(sample.call)
+        except BaseException as error:
+            sample.error = error
+            if not isinstance(error, Exception):
+                raise
+        sample.latency_ms = round((act.elapsed() - began) * 1000, 3)
+
+
+async def _adraw(act: Draw, caller: Caller) -> None:
+    """Make the calls at once. Where this is cancelled, so are they, and it ends when all of them have."""
+    await asyncio.gather(*[_sampled(sample, act, caller) for sample in act.samples], return_exceptions=True)
+    # What is no error of a call is raised once no call is under way any more, as if there had been one call only.
+    for sample in act.samples:
+        if sample.error is not None and not isinstance(sample.error, Exception):
+            raise sample.error
+
+
+async def _sampled(sample: Sample, act: Draw, caller: Caller) -> None:
+    sample.begun, began = True, act.elapsed()
+    try:
+        sample.reply = await caller.acall(sample.call)
+    except asyncio.CancelledError as error:
+        sample.error = error
+        raise
+    except BaseException as error:
+        sample.error = error
+    sample.latency_ms = round((act.elapsed() - began) * 1000, 3)
 
 
 def _asked(person: AskPerson, question: Question) -> object:

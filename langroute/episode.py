@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Self
+from typing import Self, get_args
 
 from langroute.books import Balance, Limits, Purpose, Remaining, least_of, remaining_of
 from langroute.budget import Budget
@@ -17,7 +17,7 @@ from langroute.errors import ConfigError, LedgerUnavailable
 from langroute.money import Dollars
 from langroute.protocols import Clock, Ledger
 from langroute.quick import changed
-from langroute.records import ActionTaken, EpisodeEnd
+from langroute.records import ActionTaken, EpisodeEnd, Judge
 from langroute.scopes import ScopeRule, check_known, of_its_kind, scopes_at
 
 _log = logging.getLogger("langroute.episodes")
@@ -273,20 +273,26 @@ class Episode:
             self._steps = index + 1
             return index
 
-    def finish(self, *, success: float | bool | None = None, note: str = "") -> None:
+    def finish(self, *, success: float | bool | None = None, note: str = "", source: Judge = "success") -> None:
         """Close the episode: it takes no more calls, and what is known of its quality is stored.
+
+        Finishing it again puts what is said now in place of what was said before.
 
         Args:
             success: True, False, a degree in [0, 1], or None when nobody knows.
             note: free text.
+            source: who says so: the program (``success``), a person (``human``) or a ``verifier``.
 
         Raises:
-            ConfigError: success is no number in [0, 1].
+            ConfigError: success is no number in [0, 1], or the source is none of these.
         """
         degree = _degree(success)
+        if source not in get_args(Judge):
+            raise ConfigError(f"must be one of {', '.join(get_args(Judge))}, got {source!r}", field="source")
         self.open()
         self._ledger.close_scope(self.scope)
-        self._on_finish(EpisodeEnd(episode=self.id, at=self._clock.now(), success=degree, note=note))
+        end = EpisodeEnd(episode=self.id, at=self._clock.now(), success=degree, note=note, source=source)
+        self._on_finish(end)
 
     def __enter__(self) -> Self:
         _around.set((*_around.get(), self))

@@ -120,7 +120,7 @@ def _spread(costs: Sequence[int]) -> int:
 def _full_costs(step: Step, arms: Sequence[Arm], estimates: Sequence[Estimate]) -> list[int]:
     """What the arms would cost without any cache."""
     return [
-        arm.price.cost(input_tokens=step.input_tokens, output_tokens=estimate.output_tokens)
+        arm.cost(input_tokens=step.input_tokens, output_tokens=estimate.output_tokens)
         for arm, estimate in zip(arms, estimates, strict=True)
     ]
 

@@ -1,10 +1,15 @@
 """What earlier attempts at a step taught the journey that makes the next one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langroute.questions import Question
 from langroute.records import Measure, Rejection, Step
+
+# As the doors name them; an answer can have both.
+_BROKEN_CALLS = frozenset({"invalid_tool_call", "unknown_tool", "invalid_arguments"})
+_NO_STRUCTURE = frozenset({"invalid_structure"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +30,7 @@ class Learned:
     said_no: bool = False
     place: str = ""
     answer: Any = None
+    well_formed: bool = False
     error: BaseException | None = None
 
     @property
@@ -32,14 +38,28 @@ class Learned:
         """Whether the step looks otherwise than at first."""
         return bool(self.attempt or self.rejected or self.faulted or self.refused)
 
+    def reject(self, arms: Sequence[str], *, reason: str, value: Any, well_formed: bool) -> None:
+        """Note an answer that did not stand, and the arms that are out because of it, the one that gave it first.
+
+        The newest is kept in case that nobody can do better, but none that is malformed instead of one that is not.
+        """
+        self.rejected.append(Rejection(arm=arms[0], reason=reason))
+        self.refused += [Rejection(arm=arm, reason=reason) for arm in arms[1:]]
+        if well_formed or not self.well_formed:
+            self.answer, self.well_formed = value, well_formed
+
+    def _rejected_for(self, defects: frozenset[str]) -> int:
+        return sum(not defects.isdisjoint(tried.reason.split(", ")) for tried in self.rejected)
+
     def onto(self, step: Step) -> Step:
         """The step as it looks after these attempts."""
         # A provider's 429 or outage says nothing against the arm: it is a retry in the books, but no pressure.
-        unfit = sum("invalid_structure" in tried.reason for tried in self.rejected)
+        # An answer that was doubted (low confidence, a verifier's no) is a retry too, but nothing was malformed.
+        unfit = self._rejected_for(_NO_STRUCTURE)
         pressure = replace(
             step.pressure,
             retries=step.pressure.retries + len(self.rejected),
-            invalid_tool_calls=step.pressure.invalid_tool_calls + len(self.rejected) - unfit,
+            invalid_tool_calls=step.pressure.invalid_tool_calls + self._rejected_for(_BROKEN_CALLS),
             schema_failures=step.pressure.schema_failures + unfit,
         )
         out = (*step.rejected, *self.rejected, *self.faulted, *self.refused)

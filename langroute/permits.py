@@ -24,18 +24,20 @@ def permits(
         window, most = arm.context_window, arm.max_output_tokens
         if most is None or most > cap:
             most = cap
+        samples = arm.samples
         if (
             usual
             and (arm.calls_tools or not tools)
             and (arm.structured_output or not structure)
             and (window is None or expected + arm.min_output_tokens <= window)
             and most >= arm.min_output_tokens
-            and (output_left is None or most <= output_left)
+            and (output_left is None or samples * most <= output_left)
         ):
             bound = step.bound_for(arm) if step.arm_bounds else step.input_bound
-            worst = arm.price.worst_cost(input_tokens=bound, output_tokens=most)
+            worst = samples * arm.price.worst_cost(input_tokens=bound, output_tokens=most)
             if available is None or worst <= available:
-                made.append(Permit(arm=arm.name, output_limit=most, input_bound=bound, worst_nano=worst))
+                held = samples * bound
+                made.append(Permit(arm=arm.name, output_limit=most, input_bound=held, worst_nano=worst))
                 continue
         made.append(permit(step, arm, lower_output=lower_output, least_output_tokens=least_output_tokens))
     return tuple(made)
@@ -66,22 +68,23 @@ def permit(step: Step, arm: Arm, *, lower_output: bool = True, least_output_toke
     if reason := _incapable(step, arm):
         return Permit(arm=arm.name, why_not=reason)
     most, bound = usual_limit(step, arm), step.bound_for(arm)
+    held = arm.samples * bound
     if most < arm.min_output_tokens:
         why = f"is not worth calling for less than {arm.min_output_tokens} output tokens, and {most} may be asked for"
-        return Permit(arm=arm.name, input_bound=bound, why_not=why)
+        return Permit(arm=arm.name, input_bound=held, why_not=why)
     wanted = max(arm.min_output_tokens, min(least_output_tokens, -(-most // 4)))
     least = wanted if lower_output else most
-    if short := _short_of_anything_but_dollars(step, bound, least):
-        return Permit(arm=arm.name, output_limit=least, input_bound=bound, why_not=short[1], short_of=short[0])
+    if short := _short_of_anything_but_dollars(step, held, arm.samples * least):
+        return Permit(arm=arm.name, output_limit=least, input_bound=held, why_not=short[1], short_of=short[0])
     limit = _output_limit(step, arm, most, bound)
     if limit < least:
-        needed = arm.price.worst_cost(input_tokens=bound, output_tokens=least)
+        needed = arm.worst_cost(input_tokens=bound, output_tokens=least)
         left = format_dollars(step.budget.available_nano or 0)
         smallest = "smallest worthwhile call" if lower_output else "usual call"
         why = f"its {smallest} may cost {format_dollars(needed)}, {left} is left for this step"
-        return Permit(arm=arm.name, input_bound=bound, worst_nano=needed, why_not=why, short_of="dollars")
-    worst = arm.price.worst_cost(input_tokens=bound, output_tokens=limit)
-    return Permit(arm=arm.name, output_limit=limit, input_bound=bound, worst_nano=worst)
+        return Permit(arm=arm.name, input_bound=held, worst_nano=needed, why_not=why, short_of="dollars")
+    worst = arm.worst_cost(input_tokens=bound, output_tokens=limit)
+    return Permit(arm=arm.name, output_limit=limit, input_bound=held, worst_nano=worst)
 
 
 def usual_limit(step: Step, arm: Arm) -> int:
@@ -129,10 +132,10 @@ def _short_of_anything_but_dollars(step: Step, bound: int, least: int) -> tuple[
 
 
 def _output_limit(step: Step, arm: Arm, most: int, bound: int) -> int:
-    """The largest output limit, ``most`` or less, that every part of the budget allows."""
+    """The largest output limit of each sample, ``most`` or less, that every part of the budget allows."""
     view = step.budget
     if view.output_tokens_left is not None:
-        most = min(most, view.output_tokens_left)
+        most = min(most, view.output_tokens_left // arm.samples)
     if view.available_nano is not None:
-        most = min(most, arm.price.affordable_output(nano=view.available_nano, input_tokens=bound))
+        most = min(most, arm.affordable_output(nano=view.available_nano, input_tokens=bound))
     return most

@@ -7,6 +7,7 @@ from langroute.caching import CacheRule, cache_rule
 from langroute.errors import ConfigError, PriceUnknown
 from langroute.money import Price
 from langroute.pool_models import prepared_model
+from langroute.pool_samples import sampled
 from langroute.pool_traits import Traits, limited_model, output_limit_kwargs, traits
 from langroute.prices import GenaiPriceBook, OwnPrices, PriceTable
 from langroute.protocols import PriceBook
@@ -39,6 +40,8 @@ class ModelPool:
             billed, or more: its own tokenizer. Without one, holds rest on a byte bound, several times too high. The
             budget's promise rests on a counter never giving less than what is billed.
         cache_rules: arm name -> how its prompt cache behaves, where the provider's own rule does not hold.
+        samples: arm name -> how often its model may be called for one answer, such as ``[1, 3]``: for each number above
+            1 there is another arm beside it, named like ``small x3``.
 
     Raises:
         ConfigError: an entry is wrong; the message names it and says what to do.
@@ -61,6 +64,7 @@ class ModelPool:
         token_counters: Mapping[str, TokenCounter] | None = None,
         cache_rules: Mapping[str, CacheRule] | None = None,
         refused_options: Mapping[str, Sequence[str]] | None = None,
+        samples: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         entries = _entries(models)
         floors = _floors(min_output_tokens or {}, entries)
@@ -86,16 +90,18 @@ class ModelPool:
             )
             for name, about in found.items()
         }
+        self._all = sampled(self._arms, samples or {})
+        self._bases = {arm.name: arm.base or arm.name for arm in self._all.values()}
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """The arms, in the order given."""
-        return tuple(self._arms.values())
+        """The arms, in the order given, each followed by those that call its model several times."""
+        return tuple(self._all.values())
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The arms' names, in the order given."""
-        return tuple(self._arms)
+        """The arms' names, in the order of `arms`."""
+        return tuple(self._all)
 
     @property
     def cheapest(self) -> Arm:
@@ -118,7 +124,7 @@ class ModelPool:
         Raises:
             ConfigError: the pool has no such arm.
         """
-        return self._arms[self._known(name)]
+        return self._all[self._known(name)]
 
     def model(self, name: str) -> "BaseChatModel":
         """The prepared model of an arm: a copy of the user's, without retries of its own and with usage in streams.
@@ -126,15 +132,15 @@ class ModelPool:
         Raises:
             ConfigError: the pool has no such arm.
         """
-        return self._models[self._known(name)]
+        return self._models[self._bases[self._known(name)]]
 
     def token_counter(self, name: str) -> TokenCounter | None:
         """The tokenizer of an arm, if one was given."""
-        return self._counters.get(name)
+        return self._counters.get(self._bases.get(name, name))
 
     def refused_options(self, name: str) -> frozenset[str]:
         """Options of a call that an arm refuses, as far as the user said so."""
-        return self._refused.get(name, frozenset())
+        return self._refused.get(self._bases.get(name, name), frozenset())
 
     def output_limit_kwargs(self, name: str, tokens: int) -> dict[str, Any]:
         """The keyword arguments of one call that limit this arm's output to a number of tokens.
@@ -157,17 +163,17 @@ class ModelPool:
         return limited_model(self.model(name), tokens)
 
     def __len__(self) -> int:
-        return len(self._arms)
+        return len(self._all)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._arms
+        return name in self._all
 
     def __repr__(self) -> str:
         return f"ModelPool({', '.join(f'{arm.name}={arm.provider}:{arm.model}' for arm in self.arms)})"
 
     def _known(self, name: str) -> str:
-        if name not in self._arms:
-            raise ConfigError(f"there is no arm {name!r}; the pool has {', '.join(self._arms)}", field="models")
+        if name not in self._all:
+            raise ConfigError(f"there is no arm {name!r}; the pool has {', '.join(self._all)}", field="models")
         return name
 
 

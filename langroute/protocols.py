@@ -4,10 +4,11 @@ Anything that has these methods fits: no base class, no registry. The contract s
 more than types.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from langroute.books import Amendment, Amount, Balance, Entry, HoldRequest, Limits
+from langroute.candidates import Candidate, VerifierCall
 from langroute.money import Price
 from langroute.records import (
     ActionTaken,
@@ -20,6 +21,7 @@ from langroute.records import (
     RoutingDecision,
     Ruling,
     Step,
+    Verdict,
 )
 
 
@@ -81,6 +83,69 @@ class Acceptance(Protocol):
 
     def defects(self, step: Step, outcome: Outcome) -> tuple[str, ...]:
         """What makes the answer unacceptable; empty when it is accepted."""
+        ...
+
+
+@runtime_checkable
+class Judging(Protocol):
+    """What an acceptance rule may be able to do beside: judge with all that is known of the attempt.
+
+    The flow asks this instead of `Acceptance.defects` of a rule that has it.
+    """
+
+    def judge(self, record: Record, outcome: Outcome) -> tuple[str, ...]:
+        """What makes the answer unacceptable; empty when it is accepted. Pure.
+
+        Args:
+            record: step, estimates, ruling and decision of the attempt; its own ``outcome`` is not filled in yet.
+            outcome: what came back.
+        """
+        ...
+
+
+@runtime_checkable
+class CallGating(Protocol):
+    """What an acceptance rule may be able to do beside: say by the chosen arm too whether answers are judged at all.
+
+    The flow asks this instead of `Acceptance.gates` of a rule that has it: an answer that cannot be rejected, such as
+    the strongest arm's, then streams at once.
+    """
+
+    def gates_call(self, record: Record) -> bool:
+        """Whether the answer of this attempt is judged. What is judged is buffered, not streamed. Pure."""
+        ...
+
+
+@runtime_checkable
+class Verifying(Protocol):
+    """What an acceptance rule may be able to do beside: have another call made about an answer that no rule refused."""
+
+    def worth(self, record: Record, outcome: Outcome) -> VerifierCall | None:
+        """The call that is worth its price; None when none is. Pure; arguments as for `Judging.judge`."""
+        ...
+
+    def found(self, record: Record, outcome: Outcome, verdict: Verdict) -> tuple[str, ...]:
+        """What makes the answer unacceptable now that a check said this of it; empty when it stands. Pure."""
+        ...
+
+
+@runtime_checkable
+class Selector(Protocol):
+    """Chooses among the answers of an arm with several samples."""
+
+    name: str
+
+    def select(self, step: Step, candidates: Sequence[Candidate]) -> int:
+        """The place of the answer that is passed on. Pure; there is always at least one candidate."""
+        ...
+
+
+@runtime_checkable
+class AnswerReader(Protocol):
+    """What a selector may be able to do beside: say by which part of an answer two answers are compared."""
+
+    def read(self, answer: str) -> str:
+        """The part of a `Candidate.answer` that has to be equal. Pure, for any text."""
         ...
 
 
@@ -284,6 +349,21 @@ class Journal(JournalSink, Protocol):
 
     def episodes(self, *, limit: int = 100) -> tuple[str, ...]:
         """Ids of stored episodes, newest first."""
+        ...
+
+
+@runtime_checkable
+class JournalIndex(Protocol):
+    """What a journal may be able to do beside: name every episode it holds, however many. Exports need it."""
+
+    def every_episode(self, *, since: float | None = None) -> Iterator[str]:
+        """Ids of all stored episodes, each once, in no promised order and with flat memory.
+
+        An episode that is first written to while this runs may be missing.
+
+        Args:
+            since: epoch seconds; only episodes with a record or an action of that time or later.
+        """
         ...
 
 

@@ -6,6 +6,7 @@ here knows a framework, a store or a clock.
 """
 
 from dataclasses import dataclass
+from math import log
 from typing import Literal
 
 from langroute.books import Resource
@@ -24,6 +25,7 @@ __all__ = [
     "EpisodeEnd",
     "Estimate",
     "Features",
+    "Judge",
     "Kind",
     "Measure",
     "Outcome",
@@ -36,6 +38,7 @@ __all__ = [
     "Ruling",
     "Step",
     "Usage",
+    "Verdict",
     "as_dollars",
 ]
 
@@ -44,6 +47,8 @@ Action = Literal[
     "downgrade",
     "lower_output",
     "compress",
+    "verify",
+    "spot_check",
     "skip",
     "ask",
     "answered",
@@ -55,8 +60,12 @@ Action = Literal[
     "refused",
     "charged",
     "episode_finished",
+    "judged",
 ]
 """What can happen to an episode beside a call."""
+
+Judge = Literal["success", "human", "verifier"]
+"""Who says how something went: the program that ran it, a person who looked again, or a verifier."""
 
 
 @quick
@@ -84,9 +93,9 @@ class Permit:
 
     Attributes:
         arm: its name.
-        output_limit: output tokens it may be sent; when not allowed 0, or, when short of tokens, retries or time, what
-            the smallest worthwhile call would need.
-        input_bound: input tokens that must be held for it.
+        output_limit: output tokens each of its calls may be sent; when not allowed 0, or, when short of tokens, retries
+            or time, what the smallest worthwhile call would need.
+        input_bound: input tokens that must be held for it, for all its samples together.
         worst_nano: nano-dollars that must be held for it with that limit; when short of dollars, what the smallest
             worthwhile call would need.
         why_not: empty when allowed, else the reason.
@@ -224,6 +233,10 @@ USAGE_UNKNOWN = "usage_unknown"
 """Defects of metered calls: what they cost is not known, so ``cost_nano`` is 0."""
 
 
+Verdict = Literal["", "ok", "wrong", "same", "different", "unclear"]
+"""What a check that was bought said of an answer."""
+
+
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -236,12 +249,20 @@ class Outcome:
         worst_case: the hold was booked in full because the truth was not known.
         latency_ms: from sending to the last token.
         confidence: geometric mean of the output tokens' probabilities, in (0, 1]; None without logprobs.
+        uncertainty: mean of ``1 - p`` over the output tokens, in [0, 1); None without logprobs.
+        options: probabilities of the likeliest tokens at the first place of the answer, best first; empty where the
+            provider sent no alternatives.
+        agreement: share of the step's samples that say the same as this answer, in (0, 1]; None where one was taken.
         defects: what was found wrong with the answer, for example ``invalid_tool_call``.
         accepted: whether the answer was passed on.
         error: class name of the error that ended the call; empty without one.
         served_by: model name that the provider says answered; empty when it does not say.
         service_tier: tier that the provider says it was served in; empty when it does not say.
         swapped: what was changed or left out of what was sent, so that it fits the arm; short reasons.
+        samples: how often the model was called for the answer; usage and cost are of all of them together.
+        failed_samples: those of them that brought no answer.
+        verdict: what a check that was bought said of the answer: ``ok``, ``wrong`` or ``unclear`` of a verifier;
+            ``same``, ``different`` or ``unclear`` of a spot check; empty without a check.
     """
 
     arm: str
@@ -250,17 +271,31 @@ class Outcome:
     worst_case: bool = False
     latency_ms: float = 0.0
     confidence: float | None = None
+    uncertainty: float | None = None
+    options: tuple[float, ...] = ()
+    agreement: float | None = None
     defects: tuple[str, ...] = ()
     accepted: bool = True
     error: str = ""
     served_by: str = ""
     service_tier: str = ""
     swapped: tuple[str, ...] = ()
+    samples: int = 1
+    failed_samples: int = 0
+    verdict: Verdict = ""
 
     @property
     def cost_known(self) -> bool:
         """Whether ``cost_nano`` is what the call cost, or at least that; False for metered calls nobody can price."""
         return PRICE_UNKNOWN not in self.defects and USAGE_UNKNOWN not in self.defects
+
+    @property
+    def answer_entropy(self) -> float | None:
+        """Entropy of ``options`` in nats, what they leave out aside; None without them."""
+        total = sum(self.options)
+        if total <= 0:
+            return None
+        return abs(sum([-share * log(share) for value in self.options if (share := value / total) > 0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,7 +320,9 @@ class Record:
         action: ``call``, ``stop``, ``refused``, or ``shadow``: the call was metered in an app that is not routed, and
             the decision is what would have been chosen. Nobody followed it, and it saw logged state only.
         pool: id of the pool that was chosen from; see ``PoolSnapshot``.
-        measures: what was done beside choosing an arm: a lower tier, a lower limit, a compressed prompt, a last call.
+        measures: what was done beside choosing an arm: a lower tier, a lower limit, a compressed prompt, a last call,
+            a check of the answer.
+        checks: id of the record whose answer this call checks; empty for a call of the agent's own.
     """
 
     id: str
@@ -298,6 +335,7 @@ class Record:
     action: Literal["call", "stop", "refused", "shadow"] = "call"
     pool: str = ""
     measures: tuple[Measure, ...] = ()
+    checks: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,12 +385,14 @@ class EpisodeEnd:
     Attributes:
         success: True, False, a degree in [0, 1], or None when unknown.
         note: free text of whoever finished it.
+        source: who said so.
     """
 
     episode: str
     at: float
     success: float | None = None
     note: str = ""
+    source: Judge = "success"
 
 
 def as_dollars(nano: int | None) -> float | None:

@@ -4,8 +4,8 @@
 what it assumes: the tokens are those that were recorded, because what another model would have written is not known.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from langroute.errors import ConfigError, EpisodeNotFound, ReplayError
@@ -23,7 +23,11 @@ _ASSUMED = (
     "the same tokens in every call, whichever arm makes it",
     "prompt-cache hits as recorded where the arm is the same, none where it is not",
     "where tokens were not reported, the most the call could have used",
-    "what another arm would have answered is not known, so nothing is said of quality",
+)
+_ASSUMED_OF_QUALITY = ("what another arm would have answered is not known, so nothing is said of quality",)
+_ASSUMED_OF_LEARNED = (
+    "what another arm would have answered is not known: success is what the learned estimator expects, model-based",
+    "changes of arm add up, whether they compound or overlap is not known",
 )
 _ASSUMED_OF_METERED = ("metered calls whose price or usage is not known are left out",)
 _ASSUMED_OF_DECISIONS = (
@@ -46,6 +50,8 @@ class ReplayedCall:
         nano: nano-dollars the call would have cost.
         basis: what ``nano`` rests on: the ``recorded`` cost of the same arm, the recorded ``tokens`` or the ``hold``
             at the other arm's price, a failed call that was ``not billed``, or a policy that ``stopped``.
+        gain: success that a learned estimator expects of the chosen arm less what it expects of the recorded one; 0.0
+            where the recorded answer was not accepted; None where no learned estimator was asked, or it stopped.
     """
 
     call_index: int
@@ -56,6 +62,7 @@ class ReplayedCall:
     arm: str | None
     nano: int
     basis: Basis
+    gain: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +92,15 @@ class Replayed:
     def nano(self) -> int:
         """Nano-dollars that would have been spent."""
         return sum(call.nano for call in self.calls)
+
+    @property
+    def gain(self) -> float | None:
+        """Success that a learned estimator expects the changes of arm to add, all added up; None where none was asked.
+
+        Added up, because what one change does to another is not known: several small losses may compound or overlap.
+        """
+        gains = [call.gain for call in self.calls if call.gain is not None]
+        return round(sum(gains), 6) if gains else None
 
     @property
     def changed(self) -> int:
@@ -130,7 +146,12 @@ def decider(*, arms: Sequence[Arm], estimator: Estimator, governor: Governor, po
 
 
 def replay_episode(
-    records: Sequence[Record], *, arms: Sequence[Arm], policy_name: str, decide: Decide | None = None
+    records: Sequence[Record],
+    *,
+    arms: Sequence[Arm],
+    policy_name: str,
+    decide: Decide | None = None,
+    learned: bool = False,
 ) -> Replayed:
     """What would have been spent had another policy chosen the arms: an estimate, with its assumptions.
 
@@ -140,6 +161,7 @@ def replay_episode(
         policy_name: ``always-small`` or ``always-large`` (the cheapest or the dearest arm that is capable of each
             step), or any name when ``decide`` is given.
         decide: chooses an arm for a recorded step; see ``decider``.
+        learned: the estimates that ``decide`` weighs were learned from outcomes, so what they say of success is told.
 
     Raises:
         EpisodeNotFound: there are no records.
@@ -158,23 +180,30 @@ def replay_episode(
         episode=records[0].step.episode,
         policy=policy_name,
         calls=tuple(
-            _replayed(record, record.outcome, pick(record), pool)
+            _replayed(record, record.outcome, pick(record), pool, learned=learned)
             for record in records
             if record.outcome is not None and record.outcome.cost_known
         ),
         limit_nano=_own_limit(records[-1]),
-        assumptions=_assumed(records, by_decisions=decide is not None),
+        assumptions=_assumed(records, by_decisions=decide is not None, learned=learned),
     )
 
 
-def _assumed(records: Sequence[Record], *, by_decisions: bool) -> tuple[str, ...]:
+def _assumed(records: Sequence[Record], *, by_decisions: bool, learned: bool) -> tuple[str, ...]:
     unknown = any(record.outcome is not None and not record.outcome.cost_known for record in records)
-    return _ASSUMED + _ASSUMED_OF_DECISIONS * by_decisions + _ASSUMED_OF_METERED * unknown
+    quality = _ASSUMED_OF_LEARNED if learned else _ASSUMED_OF_QUALITY
+    return _ASSUMED + quality + _ASSUMED_OF_DECISIONS * by_decisions + _ASSUMED_OF_METERED * unknown
 
 
-def _picker(name: str, decide: Decide | None, arms: Sequence[Arm]) -> Callable[[Record], str | None]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pick:
+    arm: str | None
+    success: Mapping[str, float] = field(default_factory=dict)
+
+
+def _picker(name: str, decide: Decide | None, arms: Sequence[Arm]) -> Callable[[Record], _Pick]:
     if decide is not None:
-        return lambda record: decide(record.step).arm
+        return lambda record: _picked(decide(record.step))
     by_price = sorted(arms, key=lambda arm: arm.rank)
     _, always, named = name.partition("always:")
     if always:
@@ -182,14 +211,19 @@ def _picker(name: str, decide: Decide | None, arms: Sequence[Arm]) -> Callable[[
             known = ", ".join(arm.name for arm in arms)
             raise ConfigError(f"the pool of the episode has no arm {named!r}; it had {known}", field="policy")
         by_price.sort(key=lambda arm: arm.name != named)
-        return lambda record: _first_capable(by_price, record)
-    if name == ALWAYS_LARGE:
+    elif name == ALWAYS_LARGE:
         by_price.reverse()
     elif name != ALWAYS_SMALL:
         raise ConfigError(
-            f"{name!r} is unknown; use {ALWAYS_SMALL}, {ALWAYS_LARGE}, always:ARM or prior", field="policy"
+            f"{name!r} is unknown; use {ALWAYS_SMALL}, {ALWAYS_LARGE}, always:ARM, prior or the folder of a learned "
+            "policy",
+            field="policy",
         )
-    return lambda record: _first_capable(by_price, record)
+    return lambda record: _Pick(arm=_first_capable(by_price, record))
+
+
+def _picked(decision: RoutingDecision) -> _Pick:
+    return _Pick(arm=decision.arm, success={seen.arm: seen.success for seen in decision.alternatives})
 
 
 def _first_capable(order: Sequence[Arm], record: Record) -> str:
@@ -208,7 +242,8 @@ def _capable(arm: Arm, step: Step) -> bool:
     )
 
 
-def _replayed(record: Record, outcome: Outcome, chosen: str | None, pool: dict[str, Arm]) -> ReplayedCall:
+def _replayed(record: Record, outcome: Outcome, pick: _Pick, pool: dict[str, Arm], *, learned: bool) -> ReplayedCall:
+    chosen = pick.arm
     if chosen is not None and chosen not in pool:
         raise ReplayError(
             f"record {record.id}: the policy chose {chosen}, which is not in the pool ({', '.join(pool)})"
@@ -223,7 +258,15 @@ def _replayed(record: Record, outcome: Outcome, chosen: str | None, pool: dict[s
         arm=chosen,
         nano=nano,
         basis=basis,
+        gain=_gain(pick, outcome) if learned else None,
     )
+
+
+def _gain(pick: _Pick, outcome: Outcome) -> float | None:
+    """What the estimator expects the other arm to add to the answer that was passed on."""
+    if pick.arm is None or outcome.arm not in pick.success:
+        return None
+    return round(pick.success[pick.arm] - pick.success[outcome.arm], 6) if outcome.accepted else 0.0
 
 
 def would_cost(record: Record, arm: Arm) -> int:
@@ -239,11 +282,14 @@ def _cost(record: Record, outcome: Outcome, arm: Arm | None) -> tuple[int, Basis
         return outcome.cost_nano, "recorded"
     if outcome.usage is not None:
         usage = outcome.usage
-        return arm.price.cost(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens), "tokens"
+        # Recorded are the tokens of all samples together; each was a request of its own.
+        made = outcome.samples
+        each = {"input_tokens": -(-usage.input_tokens // made), "output_tokens": -(-usage.output_tokens // made)}
+        return arm.cost(**each), "tokens"
     if not outcome.worst_case:
         return 0, "not billed"
     limit = record.decision.output_limit
-    return arm.price.worst_cost(input_tokens=record.step.bound_for(arm), output_tokens=limit), "hold"
+    return arm.worst_cost(input_tokens=record.step.bound_for(arm), output_tokens=limit), "hold"
 
 
 def _own_limit(record: Record) -> int | None:

@@ -30,9 +30,11 @@ class Arm:
         structured_output: whether a schema may be bound to it.
         min_output_tokens: under this output limit the arm is not worth calling and is masked.
         max_output_tokens: the most it can write, or the user's own limit on it; None when unknown.
-        rank: 0.0 for the cheapest arm of the pool, 1.0 for the dearest, by the price of a typical call.
+        rank: 0.0 for the cheapest arm of the pool, 1.0 for the dearest, by the price of a typical call of its model.
         modalities: kinds of media it takes beside text (``image``, ``audio``, ``video``, ``file``); None when unknown.
         caching: how its prompt cache behaves.
+        samples: how often the model is called for one answer; the best of them is passed on.
+        base: name of the arm with the same model that calls it once; empty for an arm that does so itself.
     """
 
     name: str
@@ -47,6 +49,27 @@ class Arm:
     rank: float = 0.0
     modalities: tuple[str, ...] | None = None
     caching: CacheRule = field(default_factory=CacheRule)
+    samples: int = 1
+    base: str = ""
+
+    def cost(
+        self, *, input_tokens: int, output_tokens: int, cache_read_tokens: int = 0, cache_write_tokens: int = 0
+    ) -> int:
+        """Nano-dollars of all its samples, if each has these tokens: every sample is a request of its own."""
+        return self.samples * self.price.cost(
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cache_read_tokens=cache_read_tokens,
+            cache_write_tokens=cache_write_tokens,
+        )
+
+    def worst_cost(self, *, input_tokens: int, output_tokens: int) -> int:
+        """The most nano-dollars that all its samples can cost together, if none has more tokens than these."""
+        return self.samples * self.price.worst_cost(input_tokens=input_tokens, output_tokens=output_tokens)
+
+    def affordable_output(self, *, nano: int, input_tokens: int) -> int:
+        """The largest output limit of each sample with which the worst case of all of them is at most ``nano``."""
+        return self.price.affordable_output(nano=nano // self.samples, input_tokens=input_tokens)
 
 
 @quick
@@ -261,16 +284,16 @@ class Step:
         return self.budget.scope not in ("", f"episode:{self.episode}", f"shadow:{self.episode}")
 
     def cost_of(self, arm: Arm, output_tokens: int) -> int:
-        """Nano-dollars this step is expected to cost by an arm, its prompt cache included."""
+        """Nano-dollars this step is expected to cost by an arm: all its samples, its prompt cache included."""
         for seen in self.caches:
             if seen.arm == arm.name:
-                return arm.price.cost(
+                return arm.cost(
                     input_tokens=self.input_tokens,
                     output_tokens=output_tokens,
                     cache_read_tokens=seen.read_tokens,
                     cache_write_tokens=seen.write_tokens,
                 )
-        return arm.price.cost(input_tokens=self.input_tokens, output_tokens=output_tokens)
+        return arm.cost(input_tokens=self.input_tokens, output_tokens=output_tokens)
 
     def bound_for(self, arm: Arm) -> int:
         """The most input tokens this arm can be billed for this step."""

@@ -96,6 +96,8 @@ class AgentCaller(LangChainCaller):
 
     def call(self, act: Call) -> Reply:
         """Make the whole call."""
+        if act.verifies is not None:
+            return self._verified(act)
         request = self._prepared(act)
         meter = self._meter(act, request)
         try:
@@ -107,6 +109,8 @@ class AgentCaller(LangChainCaller):
 
     async def acall(self, act: Call) -> Reply:
         """Make the whole call without blocking the event loop."""
+        if act.verifies is not None:
+            return await self._averified(act)
         request = self._prepared(act)
         meter = self._meter(act, request)
         handler: Callable[[Any], Awaitable[Any]] = self._handler
@@ -116,6 +120,13 @@ class AgentCaller(LangChainCaller):
         except BaseException as error:
             return self._failed(act, meter, error)
         return self._finished(act, meter, value)
+
+    def _answer_of(self, value: Any) -> Any:
+        """The structured answer in what a handler returned, or else the model's message."""
+        response = None if isinstance(value, Misfit) else _response(value)
+        if response is not None and response.structured_response is not None:
+            return response.structured_response
+        return None if isinstance(value, Misfit) else _answer_in(value)
 
     def _prepared(self, act: Call) -> ModelRequest[Any]:
         """The request with the chosen model and the output limit that was held; the last call of all without tools."""

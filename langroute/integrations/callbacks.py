@@ -209,6 +209,8 @@ class RoutingCallbackHandler(BaseCallbackHandler):
             cost_nano=cost,
             latency_ms=round((self._router.clock.elapsed() - opened.began) * 1000, 3),
             confidence=reply.confidence,
+            uncertainty=reply.uncertainty,
+            options=reply.options,
             defects=(*defects, unknown) if unknown else defects,
             accepted=error is None,
             error="" if error is None else type(error).__name__,

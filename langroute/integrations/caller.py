@@ -16,15 +16,17 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import ValidationError
 
-from langroute.acts import Ask, Call, Reply
+from langroute.acts import Ask, Call, Compare, Prefer, Reply, Weigh
 from langroute.errors import ConfigError
 from langroute.integrations.bindings import BoundModels
 from langroute.integrations.meter import CallMeter, meter_of, reply_of
 from langroute.integrations.place import can_resume
 from langroute.integrations.request import ModelCall, StepReader, form_defects
+from langroute.integrations.sayings import saying
 from langroute.integrations.swap.fits import Fitted
+from langroute.integrations.verdicts import prompt_tokens, verdict_of, verdict_prompt
 from langroute.pool import ModelPool
-from langroute.records import Step
+from langroute.records import Record, Step
 
 _NOSTREAM = "nostream"  # langgraph.constants.TAG_NOSTREAM, spelled out so that plain LangChain needs no LangGraph
 _STREAM = "stream"
@@ -94,7 +96,7 @@ class LangChainCaller:
         self._alone = alone
         self._watched = watched
         self._reply = Reply()
-        self._fitted: tuple[Call, Fitted] | None = None
+        self._fitted: tuple[Record, Fitted] | None = None
 
     def observe(self, episode: str, call_index: int, /, *, compress: bool = False) -> Step:
         """The step of the call; ``compress`` first makes the prompt shorter that will be sent."""
@@ -111,8 +113,22 @@ class LangChainCaller:
         """
         return interrupted(act)
 
+    def compare(self, act: Compare) -> tuple[str, ...]:
+        """Answers in a form in which equal ones are equal; empty for what cannot be read."""
+        return tuple([saying(self._answer_of(value)) for value in act.values])
+
+    def prefer(self, act: Prefer) -> None:
+        """Take note of which of several replies is passed on: the next step looks at how sure it was."""
+        self._reader.learn_outcome(act.record.step.episode, act.reply.confidence)
+
+    def weigh(self, act: Weigh) -> tuple[int, int]:
+        """Input tokens of the call that asks a verifier about an answer: expected, and at most."""
+        return prompt_tokens(self._verdict_prompt(act))
+
     def call(self, act: Call) -> Reply:
         """Make the whole call."""
+        if act.verifies is not None:
+            return self._verified(act)
         meter = None if self._tells_all(act) else CallMeter()
         try:
             value = self._target(act).invoke(self._prompt(act), self._config(act, meter), **self._options(act))
@@ -125,6 +141,8 @@ class LangChainCaller:
 
     async def acall(self, act: Call) -> Reply:
         """Make the whole call without blocking the event loop."""
+        if act.verifies is not None:
+            return await self._averified(act)
         meter = None if self._tells_all(act) else CallMeter()
         target = self._target(act)
         try:
@@ -172,11 +190,42 @@ class LangChainCaller:
         else:
             yield whole
 
+    # -- a verifier's call: the model itself, with a prompt of its own -----------------------------------------------
+
+    def _verified(self, act: Call) -> Reply:
+        meter, prompt = CallMeter(), self._verdict_prompt(act)
+        try:
+            self._pool.model(act.arm.name).invoke(prompt, self._config(act, meter), **self._limit(act))
+        except BaseException:
+            act.usage = meter.usage
+            raise
+        return _verdict(meter)
+
+    async def _averified(self, act: Call) -> Reply:
+        meter, prompt = CallMeter(), self._verdict_prompt(act)
+        try:
+            await self._pool.model(act.arm.name).ainvoke(prompt, self._config(act, meter), **self._limit(act))
+        except BaseException:
+            act.usage = meter.usage
+            raise
+        return _verdict(meter)
+
+    def _verdict_prompt(self, act: Call | Weigh) -> list[BaseMessage]:
+        value = act.value if isinstance(act, Weigh) else (act.verifies or (None,))[0]
+        return verdict_prompt(self._request.messages, self._answer_of(value))
+
+    def _limit(self, act: Call) -> dict[str, Any]:
+        return self._pool.output_limit_kwargs(act.arm.name, act.output_limit)
+
+    def _answer_of(self, value: Any) -> Any:
+        """The answer in what a call brought."""
+        return None if isinstance(value, Misfit) else value
+
     def _fit(self, act: Call) -> Fitted:
-        """The call as it is sent to the chosen arm; worked out once per attempt."""
-        if self._fitted is None or self._fitted[0] is not act:
-            self._fitted = act, self._made_fit(act)
-            act.swapped = self._fitted[1].reasons
+        """The call as it is sent to the chosen arm; worked out once per attempt, whose samples are alike."""
+        if self._fitted is None or self._fitted[0] is not act.record:
+            self._fitted = act.record, self._made_fit(act)
+        act.swapped = self._fitted[1].reasons
         return self._fitted[1]
 
     def _made_fit(self, act: Call) -> Fitted:
@@ -249,7 +298,7 @@ class LangChainCaller:
         }
         if meter is not None:
             config["callbacks"] = _joined(given.get("callbacks"), meter)
-        if step.attempt:
+        if step.attempt or act.extra:
             config.pop("run_id", None)  # the first attempt had it, and each is a run of its own
         return config
 
@@ -273,6 +322,11 @@ class LangChainCaller:
             self._reader.learn_answer(message, model=act.arm.model, asked_with=len(self._request.messages))
             self._reader.swap.learn_answer(message, act.arm.name)
         return reply
+
+
+def _verdict(meter: CallMeter) -> Reply:
+    said = "unclear" if meter.message is None else verdict_of(meter.message)
+    return meter.reply(said, ())
 
 
 def closing_messages(messages: Sequence[BaseMessage]) -> list[BaseMessage]:

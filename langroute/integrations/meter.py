@@ -3,7 +3,6 @@
 Callbacks see usage also where the return value hides it (structured output, parsers).
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from langroute.flow import Reply
+from langroute.integrations.certainty import confidence_of, options_of, uncertainty_of
 from langroute.records import Usage
 
 
@@ -83,11 +83,13 @@ def reply_of(message: AIMessage | None, value: Any, defects: tuple[str, ...]) ->
     """All that a provider's message tells of its call, around the answer that was made of it."""
     if message is None:
         return Reply(value=value, defects=defects)
-    about = message.response_metadata
+    told = bool(message.response_metadata.get("logprobs"))
     return Reply(
         value=value,
         usage=_any_usage(message),
-        confidence=confidence_of(message) if about.get("logprobs") else None,
+        confidence=confidence_of(message) if told else None,
+        uncertainty=uncertainty_of(message) if told else None,
+        options=options_of(message) if told else (),
         defects=defects,
         served_by=served_by(message),
         service_tier=service_tier(message),
@@ -145,11 +147,3 @@ def service_tier(message: AIMessage) -> str:
     told = message.response_metadata
     usage = told.get("usage")  # Anthropic says it there
     return str(told.get("service_tier") or (usage.get("service_tier") if isinstance(usage, Mapping) else "") or "")
-
-
-def confidence_of(message: AIMessage) -> float | None:
-    """Geometric mean of the output tokens' probabilities, in (0, 1]; None without logprobs."""
-    logprobs = message.response_metadata.get("logprobs")
-    content = logprobs.get("content") if isinstance(logprobs, Mapping) else None
-    values = [token["logprob"] for token in content or () if isinstance(token.get("logprob"), int | float)]
-    return round(math.exp(sum(values) / len(values)), 6) if values else None

@@ -1,6 +1,8 @@
 """The journal of one process: bounded, and gone when the process ends."""
 
+import math
 from collections import OrderedDict
+from collections.abc import Iterator
 from itertools import islice
 from threading import Lock
 from typing import Generic, Self, TypeVar
@@ -93,6 +95,17 @@ class MemoryJournal:
         """Ids of stored episodes, the one last written to first."""
         with self._lock:
             return tuple(islice(reversed(self._episodes), limit))
+
+    def every_episode(self, *, since: float | None = None) -> Iterator[str]:
+        """All stored episodes; see `langroute.protocols.JournalIndex`."""
+        with self._lock:
+            found = [episode for episode in self._episodes if since is None or self._newest(episode) >= since]
+        yield from found
+
+    def _newest(self, episode: str) -> float:
+        times = [record.at for record in self._records.of(episode)]
+        times += [action.at for action in self._actions.of(episode)]
+        return max(times, default=-math.inf)
 
     def _touch(self, episode: str) -> None:
         self._episodes[episode] = None

@@ -1,13 +1,15 @@
 """What journals in a database have in common: they write behind, read back whole, and name rows alike."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from langroute.journal.buffer import WriteBehind
 from langroute.journal.row import action_from_json, end_from_json, from_json, pool_from_json
 from langroute.journal.store import not_found
 from langroute.records import ActionTaken, Arm, EpisodeEnd, PoolSnapshot, Record
+
+_PAGE = 500
 
 Item = Record | ActionTaken | EpisodeEnd | PoolSnapshot
 
@@ -78,6 +80,13 @@ class StoredJournal(ABC):
     def episodes(self, *, limit: int = 100) -> tuple[str, ...]:
         """Ids of stored episodes, the one last written to first."""
         return tuple([row[0] for row in self._rows("newest_episodes", limit=limit)])
+
+    def every_episode(self, *, since: float | None = None) -> Iterator[str]:
+        """All stored episodes, page by page in the order of ids; see `langroute.protocols.JournalIndex`."""
+        after = ""  # ids are no moving target: a page stays right while others write
+        while page := self._rows("episodes_after", after=after, since=since, limit=_PAGE):
+            yield from [row[0] for row in page]
+            after = page[-1][0]
 
     def _rows(self, statement: str, **parameters: Any) -> list[Any]:
         self.flush()

@@ -1,4 +1,4 @@
-"""Learning from recorded outcomes; so far: how policies are judged, by the field's measures and honest baselines."""
+"""Learning from recorded outcomes: tables of them, and how policies are judged on them."""
 
 from langroute.learning.baseline_table import baseline_table
 from langroute.learning.baselines import (
@@ -19,10 +19,16 @@ from langroute.learning.folds import Folds, folds_by, out_of_fold, rank_within
 from langroute.learning.grid import OutcomeGrid, Point
 from langroute.learning.measures import bankruptcy, cost_save, gap_closed, hypervolume, perf_gain
 from langroute.learning.outcomes import OutcomeTable
+from langroute.learning.reading import read_batches, read_table
+from langroute.learning.schema import COLUMNS, Column, Columns, checked, column_of
 from langroute.learning.strong_calls import apgr, cpt, pgr, strong_call_curve
 from langroute.learning.sweep import Moves, choices_at, frontier, moves
+from langroute.learning.writing import TableWriter, write_table
 
 __all__ = [
+    "COLUMNS",
+    "Column",
+    "Columns",
     "Curve",
     "Folds",
     "Interval",
@@ -30,13 +36,16 @@ __all__ = [
     "OutcomeGrid",
     "OutcomeTable",
     "Point",
+    "TableWriter",
     "apgr",
     "bankruptcy",
     "baseline_table",
     "best_single",
     "bootstrap",
     "cheapest_single",
+    "checked",
     "choices_at",
+    "column_of",
     "cost_save",
     "cpt",
     "cross_fitted_oracle",
@@ -54,8 +63,11 @@ __all__ = [
     "pgr",
     "random_mixture",
     "rank_within",
+    "read_batches",
+    "read_table",
     "single_hull",
     "singles",
     "strong_call_curve",
     "upper_hull",
+    "write_table",
 ]

@@ -56,12 +56,14 @@ class Abilities:
         """(k,) log-odds of the arms on an average task of a group; one never seen is expected to suit no arm better."""
         if group not in self.groups:
             return self.ability
-        return self.ability + self.fit[self.groups.index(group)]
+        merit: Floats = self.ability + self.fit[self.groups.index(group)]
+        return merit
 
     def success(self, group: str | None, groups: NDArray[np.str_]) -> Floats:
         """(n, k) success on the fitted tasks, were they of a group; of their own ``groups`` where it is None."""
         merit = np.array([self.merit(str(own)) for own in groups]) if group is None else self.merit(group)[None]
-        return sigmoid(merit - self.difficulty[:, None] + self.demand[:, None] * self.skill)
+        odds: Floats = merit - self.difficulty[:, None] + self.demand[:, None] * self.skill
+        return sigmoid(odds)
 
 
 def sigmoid(odds: Floats) -> Floats:

@@ -76,7 +76,8 @@ def _members(size: int, clusters: NDArray[np.str_] | NDArray[np.int64] | None) -
         return list(np.arange(size)[:, None])
     if clusters.shape != (size,):
         raise OutcomesInvalid(f"must be one for each of {size} tasks, not {clusters.shape}", field="clusters")
-    return [np.flatnonzero(clusters == name) for name in np.unique(clusters)]
+    _, label, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
+    return np.split(np.argsort(label, kind="stable"), np.cumsum(sizes)[:-1])
 
 
 def _tried(measure: Callable[[NDArray[np.int64]], float | None], rows: NDArray[np.int64]) -> float | None:

@@ -76,7 +76,7 @@ class OutcomeTable:
 
         Args:
             columns: ``task``, ``success``, ``arm`` (or ``model``) and ``cost_nano`` (or ``cost_usd``, rounded up to
-                whole nano-dollars). ``group`` (else all in one) and ``run`` (else 0) may be missing; more are ignored.
+                whole nano-dollars). ``group`` (where empty: ``all``) and ``run`` (else 0) may be missing.
             arm_costs: a cost in nano-dollars for every arm, in place of the column. Where nothing is known of costs,
                 0 for the weak and 1 for the strong arm make cost the share of strong calls.
 
@@ -87,7 +87,7 @@ class OutcomeTable:
         arm = _column(columns, "arm", "model")
         found: dict[str, Any] = {
             "task": task,
-            "group": columns.get("group", ["all"] * len(task)),
+            "group": [group or "all" for group in columns.get("group", [""] * len(task))],
             "arm": arm,
             "run": columns.get("run", [0] * len(task)),
             "success": _column(columns, "success"),
@@ -122,8 +122,9 @@ def _costs(columns: Mapping[str, Sequence[Any]], arm: Sequence[str]) -> Any:
     if "cost_nano" in columns:
         return columns["cost_nano"]
     costs = []
-    for row, value in enumerate(_column(columns, "cost_nano", "cost_usd")):
-        if value is None:
+    dollars = _column(columns, "cost_nano", "cost_usd")
+    for row, value in enumerate(dollars.tolist() if isinstance(dollars, np.ndarray) else dollars):
+        if value is None or value != value:  # NaN is how tables of numbers say nothing  # noqa: PLR0124
             message = f"row {row} ({arm[row]!r}) has none; leave the row out, or give arm_costs"
             raise OutcomesInvalid(message, field="cost_usd")
         try:

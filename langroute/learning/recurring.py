@@ -74,8 +74,9 @@ def _posterior(
         - _log_gamma(wrong)
     ).sum(axis=1)
     log = told - difficulty**2 / 8 - demand**2 / 2
-    weight: Floats = np.exp(log - log.max())
-    return weight / weight.sum()
+    weight = np.exp(log - log.max())
+    share: Floats = weight / weight.sum()
+    return share
 
 
 def _log_gamma(values: Floats) -> Floats:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from langroute.books import Purpose
 from langroute.observe import plain
 from langroute.observe.plain import SCHEMA_VERSION
-from langroute.records import Action, Kind, Record
+from langroute.records import Action, Kind, Record, Verdict
 
 
 class _Part(BaseModel):
@@ -139,12 +139,24 @@ class OutcomePart(_Part):
     confidence: float | None = Field(
         description="geometric mean of the output tokens' probabilities, in (0, 1]; null without logprobs"
     )
+    uncertainty: float | None = Field(
+        description="mean of 1 - p over the output tokens, in [0, 1); null without logprobs"
+    )
+    options: tuple[float, ...] = Field(
+        description="probabilities of the likeliest first tokens, best first; empty without alternatives"
+    )
+    agreement: float | None = Field(
+        description="share of the step's samples that say the same as this answer, in (0, 1]; null where one was taken"
+    )
     defects: tuple[str, ...] = Field(description="names of what was found wrong with the answer")
     accepted: bool = Field(description="whether the answer was passed on")
     error: str = Field(description="class name of the error that ended the call; empty without one")
     served_by: str = Field(description="model that the provider says answered; empty when it does not say")
     service_tier: str = Field(description="tier that the provider says it was served in; empty when it does not say")
     swapped: tuple[str, ...] = Field(description="what was changed or left out of what was sent, to fit the arm")
+    samples: int = Field(description="calls that were made for the answer; cost and usage are of all of them together")
+    failed_samples: int = Field(description="those of them that brought no answer")
+    verdict: Verdict = Field(description="what a check that was bought said of the answer; empty without one")
 
 
 class _Event(_Part):
@@ -197,6 +209,7 @@ class RoutingStepEvent(_Event):
         description="what an episode opened by this very call was given, dollars; null when unlimited or not opened"
     )
     measures: tuple[MeasurePart, ...] = Field(description="what was done beside choosing an arm")
+    checks: str = Field(description="record whose answer this call checks; empty for a call of the agent's own")
     outcome: OutcomePart | None = Field(description="what came of the call; null when none was made")
 
 

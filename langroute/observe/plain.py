@@ -31,6 +31,7 @@ def step_event(record: Record) -> Event:
     told["calm_price"] = _float(ruling.calm_price)
     told["reservation_usd"] = as_dollars(ruling.reservation_nano)
     told["measures"] = tuple([{"action": taken.action, "reason": taken.reason} for taken in record.measures])
+    told["checks"] = record.checks
     told["outcome"] = None if record.outcome is None else _outcome(record.outcome)
     return told
 
@@ -59,7 +60,8 @@ def is_finite(record: Record) -> bool:
     for seen in decision.alternatives:
         total += seen.success + seen.utility
     if outcome is not None:
-        total += outcome.latency_ms + (outcome.confidence or 0.0)
+        total += outcome.latency_ms + (outcome.confidence or 0.0) + (outcome.uncertainty or 0.0)
+        total += sum(outcome.options) + (outcome.agreement or 0.0)
     return isfinite(total)
 
 
@@ -107,12 +109,18 @@ def _outcome(outcome: Outcome) -> Event:
         "usage": _usage(outcome),
         "latency_ms": float(outcome.latency_ms),
         "confidence": _float(outcome.confidence),
+        "uncertainty": _float(outcome.uncertainty),
+        "options": outcome.options,
+        "agreement": _float(outcome.agreement),
         "defects": outcome.defects,
         "accepted": outcome.accepted,
         "error": outcome.error,
         "served_by": outcome.served_by,
         "service_tier": outcome.service_tier,
         "swapped": outcome.swapped,
+        "samples": outcome.samples,
+        "failed_samples": outcome.failed_samples,
+        "verdict": outcome.verdict,
     }
 
 

@@ -93,8 +93,9 @@ class PromptCaches:
             sent, heads = self._sent.get((head, _name(body)), {}), self._heads.get(head, {})
         views = []
         for name, arm in self._arms.items():
-            last = sent.get(name)
-            read = self._read(arm, last, heads.get(name), body, at)
+            shared = arm.base or name  # samples of a model share its cache
+            last = sent.get(shared)
+            read = self._read(arm, last, heads.get(shared), body, at)
             view = _view(arm, min(read, input_tokens), last, input_tokens=input_tokens, marked=marked)
             if view is not None:
                 views.append(view)
@@ -116,6 +117,7 @@ class PromptCaches:
         called = self._arms.get(arm)
         if called is None or usage is None or not usage.input_tokens:
             return
+        arm = called.base or arm
         head, body = _parts(messages, tools_bytes)
         before = tools_bytes + sum([message_bytes(message)[0] for message in messages[: len(messages) - len(body)]])
         marks = _marks(called, usage, body, prompt_bytes=prompt_bytes, before=before)

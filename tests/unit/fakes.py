@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from langroute.acts import Ask
+from langroute.acts import Ask, Compare, Prefer, Weigh
 from langroute.books import Balance
 from langroute.budget import Budget
 from langroute.drivers import arun, astream, run, stream
@@ -48,6 +48,12 @@ class Pool:
 
 
 TWO = ladder("small", "large")
+VERDICT_BOUND = 300  # input tokens at most of a call that asks for a verdict
+
+
+def repeated(arm: Arm, samples: int = 3) -> Arm:
+    """The arm that calls the model of another one several times."""
+    return replace(arm, name=f"{arm.name} x{samples}", samples=samples, base=arm.name)
 
 
 def a_step(**changes: Any) -> Step:
@@ -107,6 +113,7 @@ class ScriptedCaller:
         self.closed = 0
         self.asked: list[Question] = []
         self.answers: list[object] = []
+        self.preferred: list[Reply] = []
         self._reply = Reply()
 
     @property
@@ -147,6 +154,15 @@ class ScriptedCaller:
     def pieces(self, value: Any) -> Iterator[Any]:
         if value is not None:
             yield value
+
+    def compare(self, act: Compare) -> tuple[str, ...]:
+        return tuple(str(value) for value in act.values)
+
+    def prefer(self, act: Prefer) -> None:
+        self.preferred.append(act.reply)
+
+    def weigh(self, act: Weigh) -> tuple[int, int]:
+        return len(str(act.value)), VERDICT_BOUND
 
     def ask(self, act: Ask) -> object:
         self.asked.append(act.question)

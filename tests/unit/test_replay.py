@@ -108,9 +108,8 @@ def test_what_cannot_be_replayed_is_said() -> None:
         replay_episode([], arms=ARMS, policy_name="always-small")
     with pytest.raises(ConfigError, match=r"^arms: is empty"):
         replay_episode([PLAN], arms=(), policy_name="always-small")
-    with pytest.raises(
-        ConfigError, match=r"^policy: 'cheapest' is unknown; use always-small, always-large, always:ARM or prior"
-    ):
+    known = r"use always-small, always-large, always:ARM, prior or the folder of a learned policy"
+    with pytest.raises(ConfigError, match=rf"^policy: 'cheapest' is unknown; {known}"):
         replay_episode([PLAN], arms=ARMS, policy_name="cheapest")
     with pytest.raises(ReplayError, match="chose huge, which is not in the pool"):
         replay_episode([PLAN], arms=ARMS, policy_name="x", decide=lambda _: RoutingDecision(arm="huge"))

@@ -50,7 +50,7 @@ def test_an_unknown_policy_names_the_known_ones(run: Run, store: str) -> None:
     """A policy that does not exist is one line and exit code 2."""
     result = run("replay", "order-42", "--policy", "cheapest", "--store", store)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "use always-small, always-large, always:ARM or prior" in result.stderr
+    assert "use always-small, always-large, always:ARM, prior or the folder of a learned policy" in result.stderr
 
 
 def test_without_a_pool_there_is_no_guess(run: Run, store: str) -> None:
@@ -58,3 +58,37 @@ def test_without_a_pool_there_is_no_guess(run: Run, store: str) -> None:
     result = run("replay", "order-42", "--policy", "always-small", "--store", store)
     assert result.exit_code == 2
     assert "does not hold the pool of episode order-42" in result.stderr
+
+
+@pytest.mark.usefixtures("kept")
+def test_without_an_id_all_episodes_are_summed_up(run: Run, store: str) -> None:
+    """All stored episodes under one policy: dollars with an interval, and nothing of quality where nothing learned."""
+    told = json.loads(run("replay", "--policy", "always-large", "--json", "--store", store).output)
+    one = json.loads(run("replay", "order-42", "--policy", "always-large", "--json", "--store", store).output)
+    assert told["episodes"] == 1
+    assert (told["replayed_usd"], told["recorded_usd"]) == (one["replayed_usd"], one["recorded_usd"])
+    assert told["cost_share"]["low"] == told["cost_share"]["high"] == told["cost_share"]["point"]
+    assert told["success"] is None
+    printed = run("replay", "--policy", "prior", "--price-of-a-dollar", "20", "--store", store)
+    assert printed.exit_code == 0, printed.output
+    assert "1 episodes under policy prior" in printed.output
+    assert max(map(len, printed.output.splitlines())) <= 80
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--policy", "prior", "--quality-target", "0.9"), "is not learned"),
+        (("--policy", "prior", "--quality-target", "0.9", "--price-of-a-dollar", "2"), "give one"),
+        (("--policy", "always-small", "--price-of-a-dollar", "2"), "has no effect on always-small"),
+        (("--policy", "prior", "--since", "1d", "order-42"), "leave out the id or --since"),
+        (("--policy", "no/such/folder"), "no/such/folder"),
+        (("--policy", "prior", "--since", "2100-01-01"), "no episode to replay"),
+    ],
+)
+def test_what_does_not_go_together_is_said(run: Run, store: str, given: tuple[str, ...], said: str) -> None:
+    """Targets without a learned policy, two targets, and a missing folder are one line and exit code 2."""
+    result = run("replay", *given, "--store", store)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr

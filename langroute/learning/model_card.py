@@ -1,0 +1,83 @@
+"""The model card of an artifact: what it was trained on, how good it is, and what it must not be used for."""
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from langroute.learning.learners import Lesson
+
+_TOLD = {
+    "log_loss": ("log loss of success", "{:.4f}"),
+    "brier": ("Brier score of success", "{:.4f}"),
+    "auroc": ("AUROC of success", "{:.3f}"),
+    "calibration_error": ("calibration error (ten bins)", "{:.4f}"),
+    "cost_mae_usd": ("mean error of cost, dollars", "{:.6f}"),
+    "token_mae": ("mean error of output tokens", "{:.1f}"),
+}
+_LIBRARIES = ("langroute", "numpy", "xgboost-cpu", "xgboost", "scikit-learn", "pyarrow")
+
+
+def model_card(estimator: str, *, data: Mapping[str, Any], metrics: Mapping[str, Any], lesson: Lesson) -> str:
+    """The card, as Markdown."""
+    parts = (
+        f"# Routing policy: {estimator}",
+        "## Trained on\n\n" + _data_told(data),
+        "## How good it is\n\n" + _metrics_told(metrics),
+        "## What it reads\n\n" + _features_told(lesson),
+        "## What it is not for\n\n" + _LIMITS,
+        "## Versions\n\n" + _versions_told(),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+_LIMITS = """\
+- Other work than the table's: what an arm achieves elsewhere is not in it. Judge it on a table of that work first.
+- Arms that it never saw: they are estimated by the prior, and the log says so.
+- Where a policy chose the arms of the table by what it knew of the steps, arms were tried on different steps, and what
+  is learned of them is what they did there. Outcomes collected by chance (`propensity` below 1) lack this flaw.
+- Success that was credited from an episode to its steps is an approximation: a step is not known to have failed.
+- Judging people, or answers: it predicts how well model calls go, nothing else."""
+
+
+def _data_told(data: Mapping[str, Any]) -> str:
+    arms = ", ".join(f"{name} ({count:,})" for name, count in data.get("arms", {}).items())
+    cost = data.get("cost_nano")
+    lines = [
+        f"- {data['rows']:,} rows: {data['tasks']:,} tasks, {data['episodes']:,} episodes, {data['groups']:,} groups",
+        f"- arms (rows): {arms}",
+        f"- mean success {data['success']:.3f}"
+        + ("" if cost is None else f", mean cost of a row ${cost / 1e9:.6f}")
+        + (f", {data['period']}" if data.get("period") else ""),
+        f"- fingerprint of the data: `{data['fingerprint']}`",
+    ]
+    return "\n".join(lines)
+
+
+def _metrics_told(metrics: Mapping[str, Any]) -> str:
+    rows = ["| measure | learned | 95% interval | arm's mean | mean of group and arm |", "|---|---|---|---|---|"]
+    for name, (told, form) in _TOLD.items():
+        if name in metrics:
+            found = metrics[name]
+            cells = [form.format(found[key]) if key in found else "-" for key in ("value", "arm_mean", "group_mean")]
+            between = f"{form.format(found['low'])} to {form.format(found['high'])}" if "low" in found else "-"
+            rows.append(f"| {told} | {cells[0]} | {between} | {cells[1]} | {cells[2]} |")
+    folds, seed = metrics.get("folds", "?"), metrics.get("seed", "?")
+    head = f"Measured {metrics.get('basis', 'out of fold')}; {folds} folds, seed {seed}."
+    return head + "\n\n" + "\n".join(rows)
+
+
+def _features_told(lesson: Lesson) -> str:
+    columns = [*lesson.numbers, *lesson.words]
+    text = f"; a text vector of {lesson.text} numbers" if lesson.text else "; no text"
+    return f"{', '.join(columns) or 'no column of a step (none of them varied)'}{text}."
+
+
+def _versions_told() -> str:
+    found = [f"python {platform.python_version()}"]
+    for name in _LIBRARIES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)

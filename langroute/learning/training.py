@@ -1,0 +1,181 @@
+"""Training: any learner on a table of outcomes, judged out of fold beside what needs no learning, and stored."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from langroute.errors import ConfigError, OutcomesInvalid
+from langroute.estimators.rows import Predictor
+from langroute.learning.artifact_files import save_artifact
+from langroute.learning.examples import Examples
+from langroute.learning.folds import Folds, folds_by
+from langroute.learning.learners import Learner, Lesson
+from langroute.learning.model_card import model_card
+from langroute.learning.prediction_measures import Predicted, measured
+from langroute.protocols import TextEncoder
+
+Tell = Callable[[str, float], None]
+"""Told what is done, and which share of all the work, in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What was learned, and how good it is.
+
+    Attributes:
+        estimator: name of the learner.
+        lesson: fitted on all rows.
+        data: what it was trained on, as plain data.
+        metrics: measured out of fold, as plain data: each with ``value``, ``low``, ``high`` and the same of baselines.
+    """
+
+    estimator: str
+    lesson: Lesson
+    data: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+
+    def save(self, folder: str | Path, **more: Any) -> Path:
+        """Store it as an artifact, with a model card.
+
+        Args:
+            folder: where to.
+            more: further sections: ``acceptance``, ``policy``, ``targets``.
+
+        Raises:
+            ConfigError: something else than an artifact stands there, or the folder cannot be written.
+        """
+        encoder = {} if self.lesson.encoder is None else {"encoder": self.lesson.encoder}
+        return save_artifact(
+            folder,
+            {"estimator": self.lesson.estimator, **encoder, **more},
+            data=self.data,
+            metrics=self.metrics,
+            card=model_card(self.estimator, data=self.data, metrics=self.metrics, lesson=self.lesson),
+            text=self.lesson.text,
+            numbers=self.lesson.numbers,
+            words=self.lesson.words,
+        )
+
+
+def train(
+    examples: Examples, learner: Learner, *, folds: int = 5, seed: int = 0, tell: Tell = lambda _what, _share: None
+) -> Trained:
+    """Fit a learner on all rows, and judge it by fitting it again without each fold.
+
+    Rows of one task are in one fold. Everything the learner chooses, and the text encoder, it chooses without the fold
+    that is scored.
+
+    Args:
+        examples: the rows.
+        learner: what is trained.
+        folds: how many; fewer where there are fewer tasks.
+        seed: of folds and learner; the same seed gives the same result.
+        tell: told of the progress.
+
+    Raises:
+        ConfigError: fewer than two folds.
+        OutcomesInvalid: there is too little to learn from.
+    """
+    if folds < 2:
+        raise ConfigError(f"must be at least 2, not {folds}", field="folds")
+    tell("all rows", 0.0)
+    lesson = learner.fit(examples, seed=seed)
+    count = min(folds, len(np.unique(examples.task)))
+    dealt = folds_by(examples.task, count=count, seed=seed)
+    predicted = cross_fitted(learner, examples, dealt, seed=seed, tell=tell)
+    metrics = {
+        "folds": count,
+        "seed": seed,
+        "basis": "out of fold by task; 95% intervals over tasks",
+        **measured(
+            {"ours": predicted, **baselines(examples, dealt)},
+            success=examples.success,
+            cost_nano=examples.cost_nano,
+            output_tokens=examples.output_tokens,
+            tasks=examples.task,
+            seed=seed,
+        ),
+    }
+    tell("judged", 1.0)
+    return Trained(estimator=learner.name, lesson=lesson, data=examples.described(), metrics=metrics)
+
+
+def cross_fitted(
+    learner: Learner, examples: Examples, folds: Folds, *, seed: int, tell: Tell = lambda _what, _share: None
+) -> Predicted:
+    """What the learner says of each row's own arm, fitted without the row's fold.
+
+    Raises:
+        OutcomesInvalid: without a fold there is too little to learn from, or the estimator cannot read tables.
+    """
+    found = {name: np.full(len(examples), np.nan) for name in ("success", "cost_nano", "output_tokens")}
+    for number, (seen, scored) in enumerate(folds):
+        tell(f"fold {number + 1} of {folds.count}", (number + 1) / (folds.count + 2))
+        lesson = learner.fit(examples.take(seen), seed=seed)
+        for name, values in own_predictions(lesson, examples.take(scored)).items():
+            found[name][scored] = values
+    return Predicted(**found)
+
+
+def own_predictions(lesson: Lesson, examples: Examples) -> dict[str, NDArray[np.float64]]:
+    """What is expected of each row's own arm: success, dollars and tokens, (n,) each.
+
+    Raises:
+        OutcomesInvalid: the estimator has no ``predict``.
+    """
+    if not isinstance(lesson.estimator, Predictor):
+        raise OutcomesInvalid(f"{lesson.estimator.name} cannot read a table: it lacks predict", field="estimator")
+    if lesson.encoder is not None and examples.knows_text:
+        examples = examples.reading(cast("TextEncoder", lesson.encoder))
+    found = {name: np.full(len(examples), np.nan) for name in ("success", "cost_nano", "output_tokens")}
+    for arm in examples.arms:
+        rows = np.flatnonzero(examples.arm == arm)
+        told = lesson.estimator.predict(examples.rows.take(rows), [arm])
+        for name, values in found.items():
+            values[rows] = getattr(told, name)[:, 0]
+    return found
+
+
+def baselines(examples: Examples, folds: Folds) -> dict[str, Predicted]:
+    """What needs no learning: the arm's mean, and the mean of its group and arm drawn to that; out of fold."""
+    by_arm, by_group = _means(examples, folds, examples.arm), _means(examples, folds, _joined(examples))
+    return {"arm_mean": by_arm[0], "group_mean": _drawn(by_group, by_arm[0])}
+
+
+_DRAWN_BY = 5.0
+
+
+def _joined(examples: Examples) -> NDArray[np.str_]:
+    kind = examples.rows.word("kind")
+    return np.char.add(np.char.add(np.char.add(examples.group, "\x1f"), np.char.add(kind, "\x1f")), examples.arm)
+
+
+def _means(examples: Examples, folds: Folds, key: NDArray[np.str_]) -> tuple[Predicted, dict[str, NDArray[np.float64]]]:
+    """Means of other folds' rows with the same key, and how many rows they stand on."""
+    _, label = np.unique(key, return_inverse=True)
+    size = int(label.max()) + 1
+    found, counts = {}, {}
+    for name in ("success", "cost_nano", "output_tokens"):
+        values = getattr(examples, name)
+        found[name], counts[name] = np.full(len(key), np.nan), np.zeros(len(key))
+        for seen, scored in folds:
+            known = seen[~np.isnan(values[seen])]
+            if not len(known):
+                continue
+            count = np.bincount(label[known], minlength=size)
+            total = np.bincount(label[known], values[known], minlength=size)
+            mean = np.where(count > 0, total / np.maximum(count, 1), values[known].mean())
+            found[name][scored], counts[name][scored] = mean[label[scored]], count[label[scored]]
+    return Predicted(**found), counts
+
+
+def _drawn(means: tuple[Predicted, dict[str, NDArray[np.float64]]], to: Predicted) -> Predicted:
+    found = {}
+    for name, count in means[1].items():
+        share = count / (count + _DRAWN_BY)
+        found[name] = share * getattr(means[0], name) + (1 - share) * getattr(to, name)
+    return Predicted(**found)
