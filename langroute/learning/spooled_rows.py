@@ -41,9 +41,9 @@ class SpooledRows:
         """All rows in order, 65,536 at a time."""
         with self._path.open("rb") as file:
             for start in range(0, self.size, _CHUNK):
-                taken = min(_CHUNK, self.size - start)
-                found = np.fromfile(file, dtype=_FLOAT, count=count * self.width)
-                yield slice(start, start + count), found.reshape(count, self.width)
+                size = min(_CHUNK, self.size - start)
+                found = np.fromfile(file, dtype=_FLOAT, count=size * self.width)
+                yield slice(start, start + size), found.reshape(size, self.width)
 
     def matrix(
         self, rows: NDArray[np.int64], label: NDArray[np.float64], weight: NDArray[np.float64], *, like: Any = None
