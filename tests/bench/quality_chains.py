@@ -9,12 +9,12 @@ import numpy as np
 from chain_scores import PRICES, Parting, Rows, Scored, chosen_price, filled, nested, played, read, told
 from quality_row import Reached, Row
 
+from langroute.estimators.parts import Parts
 from langroute.learning.chains import Population, fit_chains
 from langroute.learning.folds import folds_by
 from langroute.learning.outcomes import OutcomeTable
 from langroute.learning.recurring import Recurrence
 from langroute.learning.tallies import Tallies
-from langroute.estimators.parts import Parts
 from langroute.policies.chain import ChainPolicy
 from langroute.policies.plans import Rules, plan
 
