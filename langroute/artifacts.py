@@ -25,10 +25,16 @@ CLASSES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "estimator": {
             "boosted": "langroute.estimators.boosted:BoostedEstimator",
         },
-        "encoder": {},
-        "acceptance": {},
+        "encoder": {
+            "words": "langroute.estimators.word_counts:WordCounts",
+        },
+        "acceptance": {
+            "worth": "langroute.acceptance.worth:WorthAcceptance",
+        },
         "policy": {},
-        "targets": {},
+        "targets": {
+            "prices": "langroute.prices_of_targets:PriceTable",
+        },
     }
 )
 """Section -> type -> ``module:class``. A new fitted thing gets its line here."""
