@@ -21,8 +21,8 @@ from langroute.lab.demo import CONFIG, lab_pool, run_policy
 from langroute.lab.demo_result import PolicyResult
 from langroute.lab.noting import NotingEstimator
 from langroute.lab.world import Task, sample_task
-from langroute.learning.journal_rows import Row, StoredEpisode, Tally, step_rows
 from langroute.learning.export import EXPORTED
+from langroute.learning.journal_rows import Row, StoredEpisode, Tally, step_rows
 from langroute.learning.schema import COLUMNS, Columns, checked
 from langroute.policies.exploring import ExploringPolicy
 from langroute.policies.frontier import FrontierPolicy
@@ -146,7 +146,7 @@ def _with_text(row: Row, noting: NotingEstimator, success: float) -> Row:
 
     An answer that was doubted was not wrong for that: its row has its episode's success, as all that were not judged.
     """
-    told = {**row, "text": noting.text_of(row["encoded"]), "encoded": ()}
+    told = {**row, "group": "lab", "text": noting.text_of(row["encoded"]), "encoded": ()}
     if row["defects"] == DOUBTFUL:
         told |= {"success": success, "level": "episode", "success_source": "success", "credit": "episode"}
     return told
