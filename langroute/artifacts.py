@@ -24,11 +24,21 @@ CLASSES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "estimator": {
             "boosted": "langroute.estimators.boosted:BoostedEstimator",
+            "gain": "langroute.estimators.gain:GainEstimator",
+            "group_mean": "langroute.estimators.group_mean:GroupMeanEstimator",
+            "mean": "langroute.estimators.mean:MeanEstimator",
+            "neighbours": "langroute.estimators.neighbours:NeighboursEstimator",
+            "ridge": "langroute.estimators.ridge:RidgeEstimator",
+            "soft_gap": "langroute.estimators.soft_gap:SoftGapEstimator",
         },
         "encoder": {
+            "hashed_text": "langroute.estimators.text:HashedText",
+            "latent": "langroute.estimators.latent:LatentText",
             "words": "langroute.estimators.word_counts:WordCounts",
         },
         "acceptance": {
+            "calibrated": "langroute.acceptance.calibrated:CalibratedAcceptance",
+            "single_answer": "langroute.acceptance.entropy:SingleAnswerAcceptance",
             "worth": "langroute.acceptance.worth:WorthAcceptance",
         },
         "policy": {},

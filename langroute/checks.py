@@ -91,8 +91,10 @@ def checked_target(**wishes: float | None) -> Target | None:
     return RouterConfig(target=given).target if given else None
 
 
-def checked_kinds(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
-    """The kinds by node, if they are a mapping."""
+def checked_kinds(kinds: Mapping[str, Kind] | None) -> dict[str, Kind] | None:
+    """The kinds by node, if they are a mapping; None for None."""
+    if kinds is None:
+        return None
     if not isinstance(kinds, Mapping):
         raise ConfigError(f"must map node names to kinds, not be {kinds!r}", field="kinds")
     return dict(kinds)

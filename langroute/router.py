@@ -29,8 +29,9 @@ from langroute.checks import (
 from langroute.config import RouterConfig
 from langroute.decider import Decider
 from langroute.deliberation import Deliberation
+from langroute.desk import Desk
 from langroute.episodes import Episode, EpisodeBook, RunPlace
-from langroute.errors import ConfigError, LedgerError, LedgerUnavailable
+from langroute.errors import ConfigError
 from langroute.faults import pause_before
 from langroute.protocols import (
     Acceptance,
@@ -43,16 +44,12 @@ from langroute.protocols import (
     Selector,
     TextEncoder,
 )
-from langroute.questions import Ask, QuestionBook
-from langroute.quick import changed
+from langroute.questions import Ask
 from langroute.records import (
-    Action,
     ActionTaken,
     Arm,
-    EpisodeEnd,
     Kind,
     PoolSnapshot,
-    Record,
     RoutingDecision,
     Step,
 )
@@ -119,29 +116,19 @@ class StepRouter:
         logger: Any = None,
         config: RouterConfig | None = None,
     ) -> None:
-        check_parts(
-            policy=None if isinstance(policy, str) else policy,
-            estimator=estimator,
-            governor=governor,
-            selector=selector,
-            ledger=ledger,
-            journal=journal,
-            clock=clock,
+        own = None if isinstance(policy, str) else policy
+        check_parts(policy=own, estimator=estimator, governor=governor, selector=selector)
+        check_parts(ledger=ledger, journal=journal, clock=clock)
+        target = checked_target(
+            quality=quality_target, dollars_per_episode=dollars_per_episode, price_of_a_dollar=price_of_a_dollar
         )
-        given: dict[str, Any] = {
-            "budget": budget,
-            "store": store,
-            "kinds": kinds if kinds is None else checked_kinds(kinds),
-            "policy": policy if isinstance(policy, str) else None,
-            "target": checked_target(
-                quality=quality_target, dollars_per_episode=dollars_per_episode, price_of_a_dollar=price_of_a_dollar
-            ),
-        }
+        named = policy if own is None else None
+        given = {"budget": budget, "store": store, "kinds": checked_kinds(kinds), "policy": named, "target": target}
         self.config = merged_config(checked_config(config), given)
         self.pool = pool
         self._arms = arms_by_name(pool, self.config)
         rooms = defaults.rooms(self.config, pool.arms)
-        self.policy = rooms.policy if policy is None or isinstance(policy, str) else policy
+        self.policy = own or rooms.policy
         self.estimator = estimator or rooms.estimator
         self.encoder = self.estimator if isinstance(self.estimator, TextEncoder) else None
         self.governor = governor or rooms.governor
@@ -157,10 +144,10 @@ class StepRouter:
         self.lease_s = self.config.lease_s
         self.asks = self.config.actions.ask_above_dollars is not None
         self.person = ask
-        self.questions = QuestionBook(self.journal)
         self.blocking = self.ledger.blocking
         self.snapshot = snapshot_of(pool.arms)
-        self._pool_kept = False
+        self.desk = Desk(ledger=self.ledger, journal=self.journal, log=self.log, clock=self.clock, pool=self.snapshot)
+        self.questions = self.desk.questions
         self._told_single_call = False
         self.episodes = self._episode_book()
 
@@ -232,7 +219,7 @@ class StepRouter:
             case Take(request=request):
                 return self.ledger.hold(request)
             case Close() | Settle():
-                return self._close(act) if isinstance(act, Close) else self._settle(act, act.hold_id)
+                return self.desk.close(act) if isinstance(act, Close) else self.desk.settle(act, act.hold_id)
             case Tell(action=action):
                 return self.tell(action)
             case Recall(place=place, episode=episode):
@@ -243,68 +230,9 @@ class StepRouter:
             case _:
                 raise TypeError(f"not an act of the desk: {act!r}")
 
-    def _close(self, act: Close) -> None:
-        try:
-            if act.hold_id is not None:
-                self._settle(act, act.hold_id)
-        finally:
-            self.log.step(act.record)
-        if act.then:
-            self._tell_next(act)
-        try:
-            if not self._pool_kept:
-                self.journal.keep_pool(self.snapshot)
-                self._pool_kept = True
-            self.journal.write(changed(act.record, pool=self.snapshot.id))
-        except Exception:
-            _log.exception("the journal refused a record of episode %s; the call goes on", act.record.step.episode)
-
-    def _settle(self, act: Close | Settle, hold_id: str) -> None:
-        try:
-            self.ledger.settle(hold_id, act.amount, worst_case=act.worst_case, at=self.clock.now())
-        except LedgerUnavailable:
-            # The answer is paid for and must not be lost; the hold stays in the books, which is more than it cost.
-            _log.exception("the ledger could not settle %s; its hold stays in the books", hold_id)
-        except LedgerError:
-            # A hold that was interrupted while it was taken may not be there: then there is nothing to give back.
-            if act.record.action == "call":
-                raise
-
-    def _tell_next(self, act: Close) -> None:
-        outcome = act.record.outcome
-        if outcome is not None and act.then:
-            reason = f"{outcome.arm} failed: {outcome.error or ', '.join(outcome.defects)}"
-            self._log_in_step(act.record, act.then, reason)
-
-    def _log_in_step(self, record: Record, action: Action, reason: str) -> None:
-        step = record.step
-        self.log.action(
-            episode=step.episode,
-            action=action,
-            reason=reason,
-            at=record.at,
-            call_index=step.call_index,
-            node=step.node,
-        )
-
     def tell(self, action: ActionTaken) -> None:
         """Log an action and keep it in the journal; a journal that fails never fails a call."""
-        self.log.action(
-            episode=action.episode,
-            action=action.action,
-            reason=action.reason,
-            at=action.at,
-            call_index=action.call_index,
-            node=action.node,
-        )
-        if action.action in ("ask", "answered"):
-            self.questions.take(action)
-        try:
-            self.journal.note(action)
-            if action.action == "ask":
-                self.journal.flush()  # a resume may come in another process
-        except Exception:
-            _log.exception("the journal refused an action of episode %s", action.episode)
+        self.desk.tell(action)
 
     async def aresolve(self, place: RunPlace) -> Episode:
         """The episode of a place, without blocking the event loop."""
@@ -356,23 +284,11 @@ class StepRouter:
             budget=self.config.budget,
             clock=self.clock,
             new_id=self.new_id,
-            on_finish=self._finished,
+            on_finish=self.desk.finish,
             on_single_call=self._warn_single_call,
             rules=self.config.scopes,
             on_action=self.tell,
         )
-
-    def _finished(self, end: EpisodeEnd) -> None:
-        self.log.action(
-            episode=end.episode,
-            action="episode_finished",
-            reason="success is unknown" if end.success is None else f"success {end.success:g}",
-            at=end.at,
-        )
-        try:
-            self.journal.finish(end)
-        except Exception:
-            _log.exception("the journal refused the end of episode %s", end.episode)
 
     def _warn_single_call(self) -> None:
         if not self._told_single_call:

@@ -55,7 +55,7 @@ def outcome_table(
             for place, arm in enumerate(arms):
                 share = 0.02 if place == len(arms) - 1 else wrong / (place + 1)
                 failed = bool(draws.random() < share)
-                certainty = float(draws.beta(2, 2) if failed else draws.beta(5, 1.5))
+                certainty = float(draws.beta(2, 3) if failed else draws.beta(7, 1.5))
                 for _ in range(runs):
                     row = (f"t{task}", arm, kind, 1.0 - failed, "own", certainty, 1 - certainty, 20, 10.0**place * 1e-5)
                     for name, value in zip(columns, row, strict=True):

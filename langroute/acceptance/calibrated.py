@@ -83,6 +83,10 @@ class CalibratedAcceptance:
         """Whether an answer of this step could be rejected; a step that is pinned to an arm has nobody else to ask."""
         return step.pinned is None and step.kind in self._gated
 
+    def gates_call(self, record: Record) -> bool:
+        """The same as `gates` once the arm is chosen: the strongest arm's answers always stand, so they stream."""
+        return self.gates(record.step) and record.decision.arm != self.arms[-1]
+
     def judge(self, record: Record, outcome: Outcome) -> tuple[str, ...]:
         """The same as `defects`, but nothing is rejected where no stronger arm may be called."""
         here = self._place.get(outcome.arm, -1)

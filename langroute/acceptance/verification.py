@@ -21,10 +21,10 @@ class SelectiveVerification:
     The value of a verdict in dollars is `value_of_verification` with what the attempt knows: the answer is wrong with
     the probability that ``doubt`` tells, or else one less the success that was estimated before the call; a right
     answer is worth ``1 / lambda`` dollars, lambda being the price of a dollar in force; after a "wrong" the step goes
-    to that permitted arm of those with a better estimate whose answer is worth most for its price. Of estimates ``p`` of
-    the arm that answered and ``s`` of the other, only ``(s - p) / (1 - p)`` of the errors count as mended: the least
-    that both estimates allow, as if the better arm did right whatever the other one did. The verdict is bought
-    if its own expected price is no more than that value, and the budget carries its worst case.
+    to that permitted arm with a better estimate whose answer is worth most for its price. Of estimates ``p`` of the arm
+    that answered and ``s`` of the other, only ``(s - p) / (1 - p)`` of the errors count as mended: the least that both
+    estimates allow, as if the better arm did right whatever the other one did. The verdict is bought if its own
+    expected price is no more than that value, and the budget carries its worst case.
 
     An answer that is found wrong has the defect ``verifier_rejected`` and the step goes to another arm; where none can
     be paid for, the answer that is paid for stands. A verdict that cannot be read, or a call that fails, lets the

@@ -6,12 +6,14 @@ import typer
 from typer.core import TyperGroup
 
 from langroute.cli.demo import demo
+from langroute.cli.evaluate import evaluate, frontier
 from langroute.cli.explain import explain
 from langroute.cli.journal import journal
 from langroute.cli.kinds import kinds
 from langroute.cli.lab import lab
 from langroute.cli.ledger import ledger
 from langroute.cli.replay import replay
+from langroute.cli.train import train
 from langroute.errors import LangrouteError
 
 
@@ -36,9 +38,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(demo)
+app.command()(evaluate)
 app.command()(explain)
+app.command()(frontier)
 app.command()(kinds)
 app.command()(replay)
+app.command()(train)
 app.add_typer(journal, name="journal")
 app.add_typer(lab, name="lab")
 app.add_typer(ledger, name="ledger")

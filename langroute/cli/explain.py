@@ -21,6 +21,7 @@ def explain(
     *,
     store: Store = DEFAULT_STORE,
     step: Annotated[int | None, typer.Option("--step", min=0, help="Explain this step alone, in full.")] = None,
+    card: Annotated[bool, typer.Option("--card", help="On one page: cost by place, tokens, trouble.")] = False,
     as_json: AsJson = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many episodes are listed at most.")] = 20,
 ) -> None:
@@ -29,12 +30,27 @@ def explain(
     Without EPISODE, list the stored episodes, newest first.
     """
     with reading(store) as journal:
-        if episode is not None:
+        if card:
+            _print_card(journal, episode, step, as_json=as_json)
+        elif episode is not None:
             _explain_one(journal, episode, step, store, as_json=as_json)
         elif step is not None:
             raise ConfigError("needs an episode: langroute explain EPISODE --step N", field="--step")
         else:
             _list(journal, limit, as_json=as_json)
+
+
+def _print_card(journal: "Journal", episode: str | None, step: int | None, *, as_json: bool) -> None:
+    from langroute.observe.card import card_of
+    from langroute.observe.card_report import explain_card
+
+    if episode is None or step is not None:
+        raise ConfigError("is of a whole episode: langroute explain EPISODE --card", field="--card")
+    card = card_of(journal.records(episode), journal.end(episode), journal.actions(episode))
+    if as_json:
+        typer.echo(json.dumps(card.to_json(), indent=2))
+    else:
+        console().print(explain_card(card))
 
 
 def _explain_one(journal: "Journal", episode: str, step: int | None, store: str, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langroute.errors import ArtifactInvalid
-from langroute.estimators.parts import Parts
+from langroute.parts import Parts
 
 _AGAIN = "train again with `langroute train`"
 
@@ -60,3 +60,15 @@ def number_of(settings: Mapping[str, Any], field: str, *, least: float) -> float
     if isinstance(found, bool) or not isinstance(found, int | float) or not found >= least:
         raise ArtifactInvalid(f"must be a number of {least:g} or more, not {found!r}; {_AGAIN}", field=field)
     return float(found)
+
+
+def flags_of(settings: Mapping[str, Any], field: str) -> tuple[bool, bool]:
+    """A setting that is two times true or false.
+
+    Raises:
+        ArtifactInvalid: it is not.
+    """
+    found = settings.get(field)
+    if not isinstance(found, list) or len(found) != 2 or not all(isinstance(flag, bool) for flag in found):
+        raise ArtifactInvalid(f"must be two of true and false, not {found!r}; {_AGAIN}", field=field)
+    return found[0], found[1]

@@ -89,21 +89,21 @@ class BoostedEstimator:
     def predict(self, rows: StepRows, arms: Sequence[str]) -> Expected:
         """What each arm is expected to do on each row, (n, arms).
 
-        Raises:
-            ArtifactInvalid: an arm was never seen in training; a table says nothing that a prior could start from.
+        A table knows no prices that a prior could start from, so an arm that was never seen in training is expected
+        to do what those that were seen do on average.
         """
-        unknown = [arm for arm in arms if self.arms.place(arm) is None]
-        if unknown:
-            raise ArtifactInvalid(
-                f"{', '.join(unknown)}: never seen; trained on {', '.join(self.arms.names)}", field="arms"
-            )
+        unknown = any(self.arms.place(arm) is None for arm in arms)
+        wanted = [*self.arms.names] if unknown else list(dict.fromkeys(arms))
         seen = self.schema.matrix(rows)
-        found = np.empty((3, len(rows), len(arms)))
-        for column, arm in enumerate(arms):
-            own = np.broadcast_to(self.arms.features[self.arms.places([arm])], (len(rows), len(self.arms.columns)))
-            found[:, :, column] = self._told(np.concatenate([seen, own], axis=1))
-        success, tokens, nano = found
+        told = {name: self._told_of(name, seen) for name in wanted}
+        mean: NDArray[np.float64] = np.mean(list(told.values()), axis=0)
+        success, tokens, nano = np.stack([told.get(arm, mean) for arm in arms], axis=2)
         return Expected(success=success, output_tokens=tokens, cost_nano=nano)
+
+    def _told_of(self, arm: str, seen: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(3, n) what is told of one arm on rows of a step's features."""
+        own = np.broadcast_to(self.arms.features[self.arms.places([arm])], (len(seen), len(self.arms.columns)))
+        return np.stack(self._told(np.concatenate([seen, own], axis=1)))
 
     def _pool(self, arms: Sequence[Arm]) -> NDArray[np.float64]:
         """Rows of the forest for these arms, with room for a step; made once for a pool."""
@@ -129,15 +129,13 @@ class BoostedEstimator:
         return self._calibration(logistic(sums[:, 0])), tokens, amounts[:, 1] * (self._cost_scale or np.nan)
 
     def _estimate(self, step: Step, arm: Arm, success: float, tokens: float, nano: float) -> Estimate:
-        if not self._token_scale:
-            beside = self._prior.estimate(step, (arm,))[0]
-            return Estimate(
-                arm=arm.name, success=round(success, 6), cost_nano=round(nano), output_tokens=beside.output_tokens
-            )
-        expected = max(0, min(step.output_cap, round(tokens)))
-        return Estimate(
-            arm=arm.name, success=round(success, 6), cost_nano=step.cost_of(arm, expected), output_tokens=expected
-        )
+        if self._token_scale:
+            expected = max(0, min(step.output_cap, round(tokens)))
+        else:
+            expected = self._prior.estimate(step, (arm,))[0].output_tokens
+        by_dollars = self._cost_scale > 0 and not self._token_scale
+        cost = round(nano) if by_dollars else step.cost_of(arm, expected)
+        return Estimate(arm=arm.name, success=round(success, 6), cost_nano=cost, output_tokens=expected)
 
     def _moved(
         self, step: Step, unseen: Sequence[Arm], known: Sequence[Arm], found: dict[str, Estimate]

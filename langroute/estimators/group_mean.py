@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langroute.errors import ArtifactInvalid
-from langroute.estimators.arrays import array_of, names_of
+from langroute.estimators.arrays import array_of, flags_of, names_of
 from langroute.estimators.columns import WORDS, words_of
-from langroute.estimators.live import estimates_of, for_arms, unseen_arms
-from langroute.estimators.parts import Parts
+from langroute.estimators.live import estimates_of, expected_of, for_arms, unseen_arms
 from langroute.estimators.rows import Expected, StepRows
+from langroute.parts import Parts
 from langroute.records import Arm, Estimate, Step
 
 LEVELS: tuple[str, ...] = ("domain", "kind", "node")
@@ -30,7 +30,7 @@ class GroupMeanEstimator:
         levels: columns that are asked, from the widest group to the narrowest; a part of `LEVELS`.
         groups: the groups known, each as the names of its levels so far; the empty one, all rows, first.
         means: (g, 3, k): success, output tokens and cost in nano-dollars of each group and arm.
-        knows_tokens: whether the tokens are known; else their place is not read.
+        known: whether output tokens and costs are known; what is not is not read.
     """
 
     name = "group_mean"
@@ -43,13 +43,13 @@ class GroupMeanEstimator:
         levels: Sequence[str],
         groups: Sequence[Sequence[str]],
         means: NDArray[np.float64],
-        knows_tokens: bool,
+        known: tuple[bool, bool],
     ) -> None:
         self.arms = tuple(arms)
         self.levels = tuple(levels)
         self.groups = tuple(tuple(group) for group in groups)
         self.means = means
-        self.knows_tokens = knows_tokens
+        self.amounts_known = known
         self._known = {name: at for at, name in enumerate(self.arms)}
         self._places = [WORDS.index(level) for level in self.levels]
         self._group_at: Mapping[tuple[str, ...], int] = {group: at for at, group in enumerate(self.groups)}
@@ -79,8 +79,7 @@ class GroupMeanEstimator:
 
     def _expected(self, groups: NDArray[np.int64]) -> Expected:
         found = self.means[groups]
-        tokens = found[:, 1] if self.knows_tokens else np.full(found[:, 1].shape, np.nan)
-        return Expected(success=found[:, 0], output_tokens=tokens, cost_nano=found[:, 2])
+        return expected_of(found, self.amounts_known)
 
     def parts(self) -> Parts:
         """All that `from_parts` needs."""
@@ -88,7 +87,7 @@ class GroupMeanEstimator:
             "arms": list(self.arms),
             "levels": list(self.levels),
             "groups": [list(group) for group in self.groups],
-            "knows_tokens": self.knows_tokens,
+            "known": list(self.amounts_known),
         }
         return Parts(settings=settings, arrays={"means": self.means})
 
@@ -101,15 +100,13 @@ class GroupMeanEstimator:
         """
         settings = parts.settings
         arms = names_of(settings, "arms")
-        levels, groups, knows = settings.get("levels"), settings.get("groups"), settings.get("knows_tokens")
+        levels, groups = settings.get("levels"), settings.get("groups")
         if not isinstance(levels, list) or not all(level in LEVELS for level in levels):
             raise ArtifactInvalid(f"must be of {', '.join(LEVELS)}, not {levels!r}; train again", field="levels")
         if not isinstance(groups, list) or not groups or groups[0] != [] or not all(map(_is_group, groups)):
             raise ArtifactInvalid("must be lists of names, the empty one first; train again", field="groups")
-        if not isinstance(knows, bool):
-            raise ArtifactInvalid(f"must be true or false, not {knows!r}; train again", field="knows_tokens")
         means = array_of(parts, "means", len(groups), 3, len(arms))
-        return cls(arms=arms, levels=levels, groups=groups, means=means, knows_tokens=knows)
+        return cls(arms=arms, levels=levels, groups=groups, means=means, known=flags_of(settings, "known"))
 
 
 def _is_group(group: Any) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from langroute.estimators.prior import PriorEstimator
 from langroute.estimators.rows import Expected
@@ -15,8 +16,8 @@ def estimates_of(step: Step, arms: Sequence[Arm], expected: Expected, known: dic
     """One estimate per arm, in the order of ``arms``.
 
     The price is the arm's own for this step, its prompt cache included, of the output tokens expected. Where the
-    table that was learned from knows no tokens, they are those that the expected bill pays for beside the input. An
-    arm that was never seen in training is estimated by the prior.
+    table that was learned from knows no tokens, they are those that the expected bill pays for beside the input, and
+    where it knows no costs either, the prior's. An arm that was never seen in training is estimated by the prior.
 
     Args:
         step: what is decided on.
@@ -25,6 +26,14 @@ def estimates_of(step: Step, arms: Sequence[Arm], expected: Expected, known: dic
         known: the column in ``expected`` of each arm of training.
     """
     return tuple([_estimate(step, arm, expected, known.get(arm.name)) for arm in arms])
+
+
+def expected_of(outcomes: NDArray[np.float64], known: tuple[bool, bool]) -> Expected:
+    """(n, 3, k) success, output tokens and nano-dollars as what is expected; amounts that are not known are NaN."""
+    tokens, cost = (
+        outcomes[:, at + 1] if told else np.full(outcomes[:, 0].shape, np.nan) for at, told in enumerate(known)
+    )
+    return Expected(success=np.clip(outcomes[:, 0], 0.0, 1.0), output_tokens=tokens, cost_nano=cost)
 
 
 def for_arms(expected: Expected, known: dict[str, int], arms: Sequence[str]) -> Expected:
@@ -46,9 +55,9 @@ def unseen_arms(arms: Sequence[Arm], known: dict[str, int]) -> tuple[str, ...]:
 def _estimate(step: Step, arm: Arm, expected: Expected, column: int | None) -> Estimate:
     if column is None:
         return _PRIOR.estimate(step, (arm,))[0]
-    tokens = float(expected.output_tokens[0, column])
+    tokens, cost = float(expected.output_tokens[0, column]), float(expected.cost_nano[0, column])
     if np.isnan(tokens):
-        tokens = _paid_for(step, arm, float(expected.cost_nano[0, column]))
+        tokens = _PRIOR.estimate(step, (arm,))[0].output_tokens if np.isnan(cost) else _paid_for(step, arm, cost)
     output = min(round(max(0.0, tokens)), step.output_cap)
     success = min(1.0, max(0.0, float(expected.success[0, column])))
     return Estimate(arm=arm.name, success=round(success, 6), cost_nano=step.cost_of(arm, output), output_tokens=output)

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langroute.errors import ArtifactInvalid
-from langroute.estimators.arrays import array_of, names_of, number_of
+from langroute.estimators.arrays import array_of, flags_of, names_of, number_of
 from langroute.estimators.feature_schema import FeatureSchema
-from langroute.estimators.live import estimates_of, for_arms, unseen_arms
-from langroute.estimators.parts import Parts
+from langroute.estimators.live import estimates_of, expected_of, for_arms, unseen_arms
 from langroute.estimators.rows import Expected, StepRows
 from langroute.estimators.scaling import Scaling
+from langroute.parts import Parts
 from langroute.records import Arm, Estimate, Step
 
 _BATCH = 256
@@ -35,12 +35,12 @@ class NeighboursEstimator:
         scaling: how they are scaled.
         block: (width,) the root of what each scaled feature counts in a distance.
         contexts: (m, width) scaled features, times ``block``.
-        tried: (m, k) what an arm's outcomes in a context count; 0 where it was not tried.
-        outcomes: (m, 3, k) success, output tokens and cost in nano-dollars; of no meaning where an arm was not tried.
+        tried: (m, 3, k) what an arm's outcomes in a context count, one by one; 0 where unknown or not tried.
+        outcomes: (m, 3, k) success, output tokens and cost in nano-dollars; of no meaning where they do not count.
         means: (3, k) the same of each arm over all.
         nearest: how many contexts are asked.
         strength: how many more count as the arm's mean.
-        knows_tokens: whether the tokens are known; else their place is not read.
+        known: whether output tokens and costs are known; what is not is not read.
     """
 
     name = "neighbours"
@@ -59,7 +59,7 @@ class NeighboursEstimator:
         means: NDArray[np.float64],
         nearest: int,
         strength: float,
-        knows_tokens: bool,
+        known: tuple[bool, bool],
     ) -> None:
         self.arms = tuple(arms)
         self.schema = schema
@@ -71,10 +71,10 @@ class NeighboursEstimator:
         self.means = means
         self.nearest = nearest
         self.strength = strength
-        self.knows_tokens = knows_tokens
+        self.amounts_known = known
         self._known = {name: at for at, name in enumerate(self.arms)}
         self._squares = (contexts**2).sum(axis=1)
-        self._rows_of = [np.flatnonzero(tried[:, arm] > 0) for arm in range(len(self.arms))]
+        self._rows_of = [np.flatnonzero(tried[:, 0, arm] > 0) for arm in range(len(self.arms))]
 
     def estimate(self, step: Step, arms: Sequence[Arm]) -> tuple[Estimate, ...]:
         """One estimate per arm, in the order of ``arms``."""
@@ -98,8 +98,7 @@ class NeighboursEstimator:
         found = np.empty((len(asked), 3, len(self.arms)))
         for start in range(0, len(asked), _BATCH):
             found[start : start + _BATCH] = self._means_near(asked[start : start + _BATCH])
-        tokens = found[:, 1] if self.knows_tokens else np.full(found[:, 1].shape, np.nan)
-        return Expected(success=np.clip(found[:, 0], 0.0, 1.0), output_tokens=tokens, cost_nano=found[:, 2])
+        return expected_of(found, self.amounts_known)
 
     def _means_near(self, asked: NDArray[np.float32]) -> NDArray[np.float64]:
         """(b, 3, k) of b rows: the shrunk means over each arm's nearest contexts."""
@@ -107,10 +106,9 @@ class NeighboursEstimator:
         found = np.empty((len(asked), 3, len(self.arms)))
         for arm, rows in enumerate(self._rows_of):
             near = rows[_smallest(distance if len(rows) == len(self.contexts) else distance[:, rows], self.nearest)]
-            weight = self.tried[near, arm].astype(np.float64)
-            total = (self.outcomes[near, :, arm] * weight[:, :, None]).sum(axis=1)
-            shrunk = total + self.strength * self.means[:, arm]
-            found[:, :, arm] = shrunk / (weight.sum(axis=1) + self.strength)[:, None]
+            weight = self.tried[near, :, arm].astype(np.float64)
+            total = (self.outcomes[near, :, arm] * weight).sum(axis=1)
+            found[:, :, arm] = (total + self.strength * self.means[:, arm]) / (weight.sum(axis=1) + self.strength)
         return found
 
     def parts(self) -> Parts:
@@ -120,7 +118,7 @@ class NeighboursEstimator:
             "schema": self.schema.as_settings(),
             "nearest": self.nearest,
             "strength": self.strength,
-            "knows_tokens": self.knows_tokens,
+            "known": list(self.amounts_known),
         }
         named = ("block", "contexts", "tried", "outcomes", "means")
         return Parts(
@@ -136,12 +134,10 @@ class NeighboursEstimator:
         """
         settings = parts.settings
         arms, schema = names_of(settings, "arms"), FeatureSchema.from_settings(settings.get("schema"))
-        scaling, knows = Scaling.from_parts(parts, schema.width), settings.get("knows_tokens")
-        if not isinstance(knows, bool):
-            raise ArtifactInvalid(f"must be true or false, not {knows!r}; train again", field="knows_tokens")
+        scaling = Scaling.from_parts(parts, schema.width)
         contexts = array_of(parts, "contexts", None, scaling.width)
-        tried = array_of(parts, "tried", len(contexts), len(arms))
-        if not (tried > 0).any(axis=0).all():
+        tried = array_of(parts, "tried", len(contexts), 3, len(arms))
+        if not (tried[:, 0] > 0).any(axis=0).all():
             raise ArtifactInvalid("must have an outcome of every arm; train again", field="tried")
         return cls(
             arms=arms,
@@ -153,8 +149,8 @@ class NeighboursEstimator:
             outcomes=array_of(parts, "outcomes", len(contexts), 3, len(arms)).astype(np.float32),
             means=array_of(parts, "means", 3, len(arms)),
             nearest=int(number_of(settings, "nearest", least=1)),
-            strength=number_of(settings, "strength", least=0),
-            knows_tokens=knows,
+            strength=number_of(settings, "strength", least=1e-9),
+            known=flags_of(settings, "known"),
         )
 
 

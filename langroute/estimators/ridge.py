@@ -10,9 +10,9 @@ from langroute.errors import ArtifactInvalid
 from langroute.estimators.arrays import array_of, names_of
 from langroute.estimators.feature_schema import FeatureSchema
 from langroute.estimators.live import estimates_of, for_arms, unseen_arms
-from langroute.estimators.parts import Parts
 from langroute.estimators.rows import Expected, StepRows
 from langroute.estimators.scaling import Scaling
+from langroute.parts import Parts
 from langroute.records import Arm, Estimate, Step
 
 HEADS = ("success", "tokens", "cost")
@@ -81,7 +81,7 @@ class RidgeEstimator:
         return Expected(
             success=np.clip(found["success"], 0.0, 1.0),
             output_tokens=np.maximum(0.0, found["tokens"] - 1.0) if "tokens" in found else unknown,
-            cost_nano=found["cost"],
+            cost_nano=found.get("cost", unknown),
         )
 
     def parts(self) -> Parts:
@@ -100,7 +100,7 @@ class RidgeEstimator:
             ArtifactInvalid: a setting or an array is missing or is not what it has to be.
         """
         arms, heads = names_of(parts.settings, "arms"), names_of(parts.settings, "heads")
-        if not {"success", "cost"} <= set(heads) <= set(HEADS):
+        if not {"success"} <= set(heads) <= set(HEADS):
             raise ArtifactInvalid(f"must be of {', '.join(HEADS)}, not {heads}; train again", field="heads")
         schema = FeatureSchema.from_settings(parts.settings.get("schema"))
         scaling = Scaling.from_parts(parts, schema.width)

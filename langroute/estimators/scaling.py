@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from langroute.errors import ArtifactInvalid
 from langroute.estimators.arrays import array_of
-from langroute.estimators.parts import Parts
+from langroute.parts import Parts
 
 _FARTHEST = 5.0
 """Standard deviations from the mean at which a feature is cut off: one odd step must not decide alone."""

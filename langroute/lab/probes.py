@@ -57,12 +57,34 @@ def _ask(model: LabModel, step: StepName, prompts: Sequence[Sequence[Message]]) 
     return model.complete_batch([encode_chat(prompt, tools) for prompt in prompts], max_tokens=agent.MAX_TOKENS[step])
 
 
-def _score_plans(model: LabModel, tasks: Sequence[Task]) -> StepScore:
+Graded = tuple[list[Completion], list[bool]]
+"""Replies, and whether each is right."""
+
+
+def graded_replies(model: LabModel, tasks: Sequence[Task], rng: random.Random) -> dict[str, Graded]:
+    """Return the replies to each step by itself: every plan, one work step, one check and the report of each task."""
+    chosen = [(task, *rng.choice(list(oracle_states(task)))) for task in tasks]
+    works, right, _ = _grade_works(model, chosen)
+    checks, verdicts, good = _grade_checks(model, chosen, rng)
+    return {
+        "plan": _grade_plans(model, tasks),
+        "work": (works, right),
+        "check": (checks, [verdict == is_good for verdict, is_good in zip(verdicts, good, strict=True)]),
+        "report": _grade_reports(model, tasks),
+    }
+
+
+def _grade_plans(model: LabModel, tasks: Sequence[Task]) -> Graded:
     replies = _ask(model, "plan", [agent.plan_messages(task.problem) for task in tasks])
     right = [
         _same_plan(agent.parse_plan(decode_reply(reply.ids).content or ""), task.plan)
         for task, reply in zip(tasks, replies, strict=True)
     ]
+    return replies, right
+
+
+def _score_plans(model: LabModel, tasks: Sequence[Task]) -> StepScore:
+    replies, right = _grade_plans(model, tasks)
     return StepScore(success=fmean(right), auroc=_auroc(replies, right))
 
 
@@ -78,16 +100,24 @@ def _same_plan(plan: tuple[str, ...], oracle: tuple[str, ...]) -> bool:
     )
 
 
-def _score_works(model: LabModel, chosen: Chosen) -> StepScore:
+def _grade_works(model: LabModel, chosen: Chosen) -> tuple[list[Completion], list[bool], float]:
+    """The replies, whether each is right, and the share whose call failed."""
     replies = _ask(model, "work", [agent.work_messages(task.problem, step, found) for task, step, found, _ in chosen])
     results = [agent.carry_out(agent.spelled(decode_reply(reply.ids, tools=TOOLS).tool_calls)) for reply in replies]
     truths = [agent.carry_out((("calculator", f'{{"expression": "{right}"}}'),)) for *_, right in chosen]
     right = [result.value == truth.value for result, truth in zip(results, truths, strict=True)]
-    malformed = fmean(result.value is None for result in results)
+    return replies, right, fmean(result.value is None for result in results)
+
+
+def _score_works(model: LabModel, chosen: Chosen) -> StepScore:
+    replies, right, malformed = _grade_works(model, chosen)
     return StepScore(success=fmean(right), auroc=_auroc(replies, right), malformed=malformed)
 
 
-def _score_checks(model: LabModel, chosen: Chosen, rng: random.Random) -> StepScore:
+def _grade_checks(
+    model: LabModel, chosen: Chosen, rng: random.Random
+) -> tuple[list[Completion], list[bool], list[bool]]:
+    """The replies, their verdicts, and whether each claim was right."""
     good = [rng.random() < 0.5 for _ in chosen]
     claims = [
         right if is_good else wrong_expression(rng, task, step, found, right)
@@ -98,16 +128,24 @@ def _score_checks(model: LabModel, chosen: Chosen, rng: random.Random) -> StepSc
         for claim, (task, step, found, _) in zip(claims, chosen, strict=True)
     ]
     replies = _ask(model, "check", prompts)
-    verdicts = [agent.parse_verdict(decode_reply(reply.ids).content or "") for reply in replies]
+    return replies, [agent.parse_verdict(decode_reply(reply.ids).content or "") for reply in replies], good
+
+
+def _score_checks(model: LabModel, chosen: Chosen, rng: random.Random) -> StepScore:
+    replies, verdicts, good = _grade_checks(model, chosen, rng)
     right = [verdict == is_good for verdict, is_good in zip(verdicts, good, strict=True)]
     wrong_claims = [not verdict for verdict, is_good in zip(verdicts, good, strict=True) if not is_good]
     caught = fmean(wrong_claims) if wrong_claims else None
     return StepScore(success=fmean(right), auroc=_auroc(replies, right), caught=caught)
 
 
-def _score_reports(model: LabModel, tasks: Sequence[Task]) -> StepScore:
+def _grade_reports(model: LabModel, tasks: Sequence[Task]) -> Graded:
     replies = _ask(model, "report", [agent.report_messages(task.problem, (task.answer,)) for task in tasks])
-    right = [grade(task, decode_reply(reply.ids).content) for task, reply in zip(tasks, replies, strict=True)]
+    return replies, [grade(task, decode_reply(reply.ids).content) for task, reply in zip(tasks, replies, strict=True)]
+
+
+def _score_reports(model: LabModel, tasks: Sequence[Task]) -> StepScore:
+    replies, right = _grade_reports(model, tasks)
     return StepScore(success=fmean(right), auroc=_auroc(replies, right))
 
 

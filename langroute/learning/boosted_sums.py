@@ -13,7 +13,6 @@ from langroute.learning.folds import Folds, folds_by
 Target = Literal["share", "amount"]
 _OBJECTIVES: dict[Target, str] = {"share": "binary:logistic", "amount": "reg:gamma"}
 _VALIDATION_PARTS = 8
-_SMALL = 50_000
 _LEAST_AMOUNT = 1e-6
 Progress = Callable[[str], None]
 
@@ -28,8 +27,8 @@ class TreeOptions:
         rate: how much of a tree's advice is taken.
         patience: so many trees without gain on the part kept for it end the growing.
         folds: parts in turn left out, for predictions out of fold.
-        threads: 0 takes one for a small table, so that results are the same on every machine, and all cores for a
-            large one.
+        threads: of one sum. Another number may change the last digits of results, and on a busy machine several wait
+            for each other more than they work: the sums of a large table are grown beside each other instead.
     """
 
     rounds: int = 100
@@ -37,11 +36,10 @@ class TreeOptions:
     rate: float = 0.1
     patience: int = 10
     folds: int = 4
-    threads: int = 0
+    threads: int = 1
 
-    def parameters(self, target: Target, *, base: float, size: int, seed: int) -> dict[str, Any]:
+    def parameters(self, target: Target, *, base: float, seed: int) -> dict[str, Any]:
         """For ``xgboost.train``."""
-        threads = self.threads or (1 if size < _SMALL else 0)
         return {
             "objective": _OBJECTIVES[target],
             "base_score": base,
@@ -54,7 +52,7 @@ class TreeOptions:
             "tree_method": "hist",
             "seed": seed,
             "verbosity": 0,
-            **({"nthread": threads} if threads else {}),
+            "nthread": self.threads,
         }
 
 
@@ -167,7 +165,7 @@ def grow(
         label, base = np.maximum(label, _LEAST_AMOUNT), 1.0
     else:
         base = float(np.clip(np.average(label[known], weights=weight[known]), 1e-4, 1 - 1e-4))
-    parameters = options.parameters(target, base=base, size=source.size, seed=seed)
+    parameters = options.parameters(target, base=base, seed=seed)
     margin, rounds = np.full(source.size, np.nan), []
     folds = dealt(together[known], options.folds, seed=seed)
     for seen, scored in folds:

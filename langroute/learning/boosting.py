@@ -1,6 +1,8 @@
 """BoostedLearner: trains a `BoostedEstimator` with XGBoost."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import numpy as np
@@ -12,7 +14,6 @@ from langroute.estimators.boosted import BoostedEstimator
 from langroute.estimators.calibration import logistic
 from langroute.estimators.feature_schema import FeatureSchema
 from langroute.estimators.parts import Fitted
-from langroute.estimators.rows import StepRows
 from langroute.learning.boosted_sums import ArraySource, Grown, Progress, Source, TreeOptions, grow, no_trees
 from langroute.learning.examples import Examples
 from langroute.learning.isotonic import fit_calibration
@@ -60,8 +61,8 @@ class BoostedLearner:
         """
         check_enough(examples)
         encoder, read = self._read(examples, seed)
-        schema = self.schema_of(read.rows)
-        arms = self.arms_of(read)
+        schema = self.schema_for(FeatureSchema.fit(read.rows))
+        arms = self.arms_for(read.arms, read.mean_costs())
         own = arms.features[arms.places(read.arm)]
         features = np.concatenate([schema.matrix(read.rows), own], axis=1).astype(np.float32)
         _, task = np.unique(read.task, return_inverse=True)
@@ -77,13 +78,13 @@ class BoostedLearner:
             text=schema.text,
         )
 
-    def schema_of(self, rows: StepRows) -> FeatureSchema:
-        """Which columns of a step are read: all that vary."""
-        return FeatureSchema.fit(rows)
+    def schema_for(self, varying: FeatureSchema) -> FeatureSchema:
+        """Which columns of a step are read, of those that vary: all."""
+        return varying
 
-    def arms_of(self, examples: Examples) -> ArmTable:
+    def arms_for(self, names: Sequence[str], costs: Mapping[str, float]) -> ArmTable:
         """What is known of the arms."""
-        return ArmTable.fit(examples.arms, costs=examples.mean_costs(), facts=self._facts)
+        return ArmTable.fit(names, costs=costs, facts=self._facts)
 
     def _read(self, examples: Examples, seed: int) -> tuple[Fitted | None, Examples]:
         """The encoder, and the examples with its vectors."""
@@ -105,26 +106,24 @@ class AgentRouterLearner(BoostedLearner):
     numbers = ("retries", "invalid_tool_calls", "prior_confidence", "budget_share")
     words = ("kind",)
 
-    def schema_of(self, rows: StepRows) -> FeatureSchema:
+    def schema_for(self, varying: FeatureSchema) -> FeatureSchema:
         """The five features, of which those that vary are read."""
-        varying = FeatureSchema.fit(rows)
         return FeatureSchema(
             numbers=[name for name in varying.numbers if name in self.numbers],
             vocabulary={name: known for name, known in varying.vocabulary.items() if name in self.words},
         )
 
-    def arms_of(self, examples: Examples) -> ArmTable:
+    def arms_for(self, names: Sequence[str], costs: Mapping[str, float]) -> ArmTable:
         """The four tiers.
 
         Raises:
             OutcomesInvalid: an arm has no known cost, so it has no tier.
         """
-        costs = examples.mean_costs()
-        unpriced = [arm for arm in examples.arms if arm not in costs]
+        unpriced = [name for name in names if name not in costs]
         if unpriced:
             told = ", ".join(unpriced[:5]) + (f" and {len(unpriced) - 5} more" if len(unpriced) > 5 else "")
             raise OutcomesInvalid(f"is unknown of {told}: without costs there are no tiers", field="cost_usd")
-        return ArmTable.tiers(costs)
+        return ArmTable.tiers({name: costs[name] for name in names})
 
 
 class Targets:
@@ -152,14 +151,26 @@ def boosted(
     options: TreeOptions,
     seed: int,
     tell: Progress,
+    *,
+    beside: bool = False,
 ) -> tuple[BoostedEstimator, tuple[Grown, ...]]:
-    """The estimator, and the trees for success, tokens and dollars with their predictions out of fold."""
-    success = grow(source, targets.success, weight, together, target="share", options=options, seed=seed, tell=tell)
-    scales, grown = [], [success]
-    for amount in (targets.output_tokens, targets.cost_nano):
-        scale = _scale(amount)
-        scales.append(scale)
-        grown.append(_amount_trees(source, amount, scale, weight, together, options, seed, tell))
+    """The estimator, and the trees for success, tokens and dollars with their predictions out of fold.
+
+    With ``beside`` the sums are grown beside each other, in threads; that changes no result.
+    """
+    amounts = (targets.output_tokens, targets.cost_nano)
+    scales = [_scale(amount) for amount in amounts]
+
+    def sum_of(number: int) -> Grown:
+        if number == 0:
+            own = targets.success
+            return grow(source, own, weight, together, target="share", options=options, seed=seed, tell=tell)
+        amount, scale = amounts[number - 1], scales[number - 1]
+        return _amount_trees(source, amount, scale, weight, together, options, seed, tell)
+
+    with ThreadPoolExecutor(max_workers=min(3, os.cpu_count() or 1) if beside else 1) as workers:
+        grown = tuple(workers.map(sum_of, range(3)))
+    success = grown[0]
     calibration = fit_calibration(logistic(success.margin), targets.success, weight)
     estimator = BoostedEstimator(
         schema=schema,
@@ -169,7 +180,7 @@ def boosted(
         token_scale=scales[0],
         cost_scale=scales[1],
     )
-    return estimator, tuple(grown)
+    return estimator, grown
 
 
 def check_enough(examples: Examples) -> None:
@@ -178,20 +189,28 @@ def check_enough(examples: Examples) -> None:
     Raises:
         OutcomesInvalid: there are too few rows or tasks, only one arm, or only one outcome.
     """
-    tasks = len(np.unique(examples.task))
-    if len(examples) < LEAST_ROWS or tasks < LEAST_TASKS:
+    check_known(len(examples), len(np.unique(examples.task)), examples.arms, examples.success)
+
+
+def check_known(rows: int, tasks: int, arms: Sequence[str], success: NDArray[np.float64]) -> None:
+    """The same as `check_enough`, of what is known of a table.
+
+    Raises:
+        OutcomesInvalid: there are too few rows or tasks, only one arm, or only one outcome.
+    """
+    if rows < LEAST_ROWS or tasks < LEAST_TASKS:
         message = (
-            f"{len(examples)} rows of {tasks} tasks are too few to learn from; at least {LEAST_ROWS} rows of "
-            f"{LEAST_TASKS} tasks are needed. Until then route by the prior (policy='prior')"
+            f"{rows} rows of {tasks} tasks are too few to learn from; at least {LEAST_ROWS} rows of {LEAST_TASKS} "
+            "tasks are needed. Until then route by the prior (policy='prior')"
         )
         raise OutcomesInvalid(message, field="task")
-    if len(examples.arms) < 2:
-        message = f"is {examples.arms[0]!r} in every row; nothing is learned of a choice without a second arm"
+    if len(arms) < 2:
+        message = f"is {arms[0]!r} in every row; nothing is learned of a choice without a second arm"
         raise OutcomesInvalid(message, field="arm")
-    if (examples.success == examples.success[0]).all():
+    if (success == success[0]).all():
         message = (
-            f"is {examples.success[0]:g} in every row; nothing tells a good choice from a bad one. Add outcomes of "
-            "the other class, or a finer measure of success"
+            f"is {success[0]:g} in every row; nothing tells a good choice from a bad one. Add outcomes of the other "
+            "class, or a finer measure of success"
         )
         raise OutcomesInvalid(message, field="success")
 

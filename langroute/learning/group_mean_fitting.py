@@ -9,7 +9,7 @@ from langroute.estimators.group_mean import LEVELS, GroupMeanEstimator
 from langroute.learning.examples import Examples
 from langroute.learning.folds import folds_by
 from langroute.learning.learners import Lesson
-from langroute.learning.sufficiency import check_enough
+from langroute.learning.sufficiency import amounts_known, check_enough
 
 STRENGTHS: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0, 256.0)
 """Tried by cross-validation: rows that a group's mean counts as if they were like the group around it."""
@@ -51,7 +51,7 @@ class GroupMeanLearner:
 def _made(examples: Examples, levels: Sequence[str], strength: float) -> GroupMeanEstimator:
     arms = examples.arms
     columns = np.searchsorted(np.array(arms), examples.arm)
-    outcomes = np.stack([examples.success, np.nan_to_num(examples.output_tokens), examples.cost_nano])
+    outcomes = np.stack([examples.success, examples.output_tokens, examples.cost_nano])
     words = [examples.rows.word(level).tolist() for level in levels]
     names: list[tuple[str, ...]] = list(zip(*words, strict=True)) if levels else [()] * len(examples)
     groups: list[tuple[str, ...]] = [()]
@@ -70,7 +70,7 @@ def _made(examples: Examples, levels: Sequence[str], strength: float) -> GroupMe
             )
             groups.append(group)
     return GroupMeanEstimator(
-        arms=arms, levels=levels, groups=groups, means=np.stack(means), knows_tokens=examples.knows_tokens
+        arms=arms, levels=levels, groups=groups, means=np.stack(means), known=amounts_known(examples)
     )
 
 
@@ -83,9 +83,10 @@ def _means(
     toward: NDArray[np.float64] | None,
     strength: float,
 ) -> NDArray[np.float64]:
-    """(3, k) weighted means of (3, n) outcomes by arm, shrunk ``toward`` (3, k) those of the group around."""
-    count = np.bincount(columns, weights=weight, minlength=arms)
-    total = np.stack([np.bincount(columns, weights=weight * row, minlength=arms) for row in outcomes])
+    """(3, k) weighted means of (3, n) outcomes by arm, NaN left out, shrunk ``toward`` those of the group around."""
+    told = ~np.isnan(outcomes)
+    count = np.stack([np.bincount(columns, weights=weight * row, minlength=arms) for row in told])
+    total = np.stack([np.bincount(columns, weights=weight * row, minlength=arms) for row in np.nan_to_num(outcomes)])
     if toward is None:
         return total / np.maximum(count, 1e-12)
     return (total + strength * toward) / (count + strength)

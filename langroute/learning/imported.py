@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from langroute.errors import OutcomesInvalid
+from langroute.estimators.columns import NUMBERS, WORDS
 from langroute.journal.importers.genai import By, Traces
 from langroute.journal.importers.spans import is_trace, spans_of
 from langroute.learning.credit import credit_of
@@ -22,7 +23,20 @@ from langroute.learning.traced_rows import Reading, traced_rows
 from langroute.money import NANO_PER_DOLLAR
 from langroute.records import Usage
 
-_OF_TRACES = tuple(name for name in COLUMNS if name not in ("text", "dataset", "cost_nano", "charged_usd", "encoded"))
+_TOLD = frozenset({"call_index", "tool_errors", "repeated_calls", "input_tokens", "output_cap", "needs_tools", "node"})
+_UNTOLD = (
+    *NUMBERS,
+    *WORDS,
+    "text",
+    "dataset",
+    "cost_nano",
+    "charged_usd",
+    "encoded",
+    "defects",
+    "policy",
+    "propensity",
+)
+_OF_TRACES = tuple(name for name in COLUMNS if name in _TOLD or name not in _UNTOLD)
 _OF_ROWS = tuple(name for name in COLUMNS if name != "cost_nano")
 
 

@@ -12,8 +12,9 @@ from langroute.estimators.scaling import Scaling
 from langroute.learning.examples import Examples
 from langroute.learning.folds import folds_by
 from langroute.learning.learners import Lesson
-from langroute.learning.reading_text import TextReading
-from langroute.learning.sufficiency import check_enough
+from langroute.learning.reading_text import read_text
+from langroute.learning.sufficiency import amounts_known, check_enough
+from langroute.parts import Fitted
 
 NEAREST: tuple[int, ...] = (5, 10, 20, 40, 80, 160)
 STRENGTHS: tuple[float, ...] = (2.0, 8.0, 32.0)
@@ -26,15 +27,15 @@ class NeighboursLearner:
     """Learns a `NeighboursEstimator`; number of neighbours and shrinkage by cross-validation over tasks.
 
     Args:
-        text: how what was asked is read, where the examples know it.
+        encoder: reads what was asked; one is fitted to the texts when left out.
         most_contexts: contexts that are kept at most, drawn at random: a decision compares with all of them.
         folds: of the cross-validation.
     """
 
     name = "neighbours"
 
-    def __init__(self, *, text: TextReading | None = None, most_contexts: int = 5_000, folds: int = 5) -> None:
-        self._text = text or TextReading()
+    def __init__(self, *, encoder: Fitted | None = None, most_contexts: int = 5_000, folds: int = 5) -> None:
+        self._encoder = encoder
         self._most = most_contexts
         self._folds = folds
 
@@ -45,15 +46,14 @@ class NeighboursLearner:
             OutcomesInvalid: too few rows or tasks; see `sufficiency`.
         """
         check_enough(examples)
-        encoder = self._text.learned(examples, seed=seed)
-        read = examples.reading(encoder)
+        encoder, read = read_text(examples, self._encoder, seed=seed)
         schema = FeatureSchema.fit(read.rows)
         contexts = _Contexts(read, most=self._most, seed=seed)
         nearest, strength = self._chosen(contexts, schema, seed)
         estimator = contexts.estimator(schema, np.arange(len(contexts.rows)), nearest=nearest, strength=strength)
         return Lesson(
             estimator=estimator,
-            encoder=encoder,
+            encoder=encoder if schema.text else None,
             numbers=schema.numbers,
             words=tuple(schema.vocabulary),
             text=schema.text,
@@ -65,12 +65,12 @@ class NeighboursLearner:
         tried = list(product(NEAREST, STRENGTHS))
         errors = np.zeros(len(tried))
         for fit, score in folds_by(contexts.task, count=min(self._folds, tasks), seed=seed):
-            if not (contexts.tried[fit] > 0).any(axis=0).all():
+            if not (contexts.tried[fit, 0] > 0).any(axis=0).all():
                 continue  # an arm was tried in the fold left out only, so nothing can be said of it
             for at, (nearest, strength) in enumerate(tried):
                 estimator = contexts.estimator(schema, fit, nearest=nearest, strength=strength)
                 guessed = estimator.predict(contexts.rows.take(score), contexts.arms).success
-                missed = contexts.tried[score] * (contexts.outcomes[score, 0] - guessed) ** 2
+                missed = contexts.tried[score, 0] * (contexts.outcomes[score, 0] - guessed) ** 2
                 errors[at] += float((missed / contexts.noise).sum())
         return tried[int(np.flatnonzero(errors <= errors.min() * (1 + 1e-9))[-1])]
 
@@ -80,7 +80,7 @@ class _Contexts:
 
     def __init__(self, examples: Examples, *, most: int, seed: int) -> None:
         self.arms: tuple[str, ...] = examples.arms
-        self.knows_tokens = examples.knows_tokens
+        self.known = amounts_known(examples)
         first, place = _distinct(examples)
         if len(first) > most:
             kept = np.sort(np.random.default_rng(seed).permutation(len(first))[:most])
@@ -91,19 +91,21 @@ class _Contexts:
         columns = np.searchsorted(np.array(self.arms), examples.arm[used])
         self.task = examples.task[first]
         self.rows: StepRows = examples.rows.take(first)
-        self.tried = np.zeros((len(first), len(self.arms)))
+        self.tried = np.zeros((len(first), 3, len(self.arms)))
         self.outcomes = np.zeros((len(first), 3, len(self.arms)))
-        np.add.at(self.tried, (place[used], columns), examples.weight[used])
-        for at, values in enumerate((examples.success, np.nan_to_num(examples.output_tokens), examples.cost_nano)):
-            np.add.at(self.outcomes[:, at], (place[used], columns), examples.weight[used] * values[used])
-        self.outcomes /= np.maximum(self.tried, 1e-12)[:, None, :]
+        for at, values in enumerate((examples.success, examples.output_tokens, examples.cost_nano)):
+            weight = np.where(np.isnan(values), 0.0, examples.weight)[used]
+            np.add.at(self.tried[:, at], (place[used], columns), weight)
+            np.add.at(self.outcomes[:, at], (place[used], columns), weight * np.nan_to_num(values)[used])
+        self.outcomes /= np.maximum(self.tried, 1e-12)
         self.noise = self._noise()
 
     def _noise(self) -> Floats:
         """(k,) the variance of each arm's success, so that a fickle arm does not choose for all."""
-        total = np.maximum(self.tried.sum(axis=0), 1e-12)
-        mean = (self.tried * self.outcomes[:, 0]).sum(axis=0) / total
-        variance = (self.tried * (self.outcomes[:, 0] - mean) ** 2).sum(axis=0) / total
+        weight, success = self.tried[:, 0], self.outcomes[:, 0]
+        total = np.maximum(weight.sum(axis=0), 1e-12)
+        mean = (weight * success).sum(axis=0) / total
+        variance = (weight * (success - mean) ** 2).sum(axis=0) / total
         found: Floats = np.maximum(variance, max(0.01 * float(variance.max()), 1e-9))
         return found
 
@@ -123,10 +125,10 @@ class _Contexts:
             contexts=(scaling.apply(features) * block).astype(np.float32),
             tried=tried.astype(np.float32),
             outcomes=outcomes.astype(np.float32),
-            means=(tried[:, None, :] * outcomes).sum(axis=0) / total,
+            means=(tried * outcomes).sum(axis=0) / total,
             nearest=nearest,
             strength=strength,
-            knows_tokens=self.knows_tokens,
+            known=self.known,
         )
 
 

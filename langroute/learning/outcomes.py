@@ -76,8 +76,7 @@ class OutcomeTable:
 
         Args:
             columns: ``task``, ``success``, ``arm`` (or ``model``) and ``cost_nano`` (or ``cost_usd``, rounded up to
-                whole nano-dollars). ``group`` (where empty: ``all``) and ``run`` (else 0) may be missing; others are
-                ignored.
+                whole nano-dollars). ``group`` (where empty: ``all``) and ``run`` (else 0) may be missing.
             arm_costs: a cost in nano-dollars for every arm, in place of the column. Where nothing is known of costs,
                 0 for the weak and 1 for the strong arm make cost the share of strong calls.
 

@@ -1,19 +1,22 @@
-"""How a learner reads what was asked: an encoder of text, fitted on the very examples it is to be used with."""
+"""How a learner reads what was asked: by an encoder that it is given, or by one fitted on the very same examples."""
 
-from typing import Any
+from typing import cast
 
 from langroute.learning.examples import Examples
+from langroute.learning.learners import fitted_encoder
+from langroute.parts import Fitted
+from langroute.protocols import TextEncoder
 
 
-class TextReading:
-    """Fits a text encoder where the examples know what was asked.
+def read_text(examples: Examples, encoder: Fitted | None, *, seed: int) -> tuple[Fitted | None, Examples]:
+    """The encoder that was used, and the examples with its vectors.
 
     Args:
-        width: numbers a text becomes at most.
+        examples: what is learned from.
+        encoder: one that is fitted already, on these examples at most; None to fit the default one to their texts.
+        seed: of the fitting.
     """
-
-    def __init__(self, *, width: int = 64) -> None:
-        self.width = width
-
-    def learned(self, examples: Examples, *, seed: int) -> Any:
-        return None
+    if not examples.knows_text:
+        return encoder, examples
+    used = encoder or fitted_encoder(examples, seed=seed)
+    return used, examples.reading(cast("TextEncoder | None", used))

@@ -18,8 +18,9 @@ from langroute.estimators.scaling import Scaling
 from langroute.learning.examples import Examples
 from langroute.learning.folds import Folds, folds_by
 from langroute.learning.learners import Lesson
-from langroute.learning.reading_text import TextReading
-from langroute.learning.sufficiency import check_enough
+from langroute.learning.reading_text import read_text
+from langroute.learning.sufficiency import amounts_known, check_enough
+from langroute.parts import Fitted
 
 PENALTIES: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Tried for the shared slope and for the deviations, as a share of the rows' weight; features have variance 1."""
@@ -33,14 +34,14 @@ class RidgeLearner:
     """Learns a `RidgeEstimator`; both penalties by cross-validation over tasks.
 
     Args:
-        text: how what was asked is read, where the examples know it.
+        encoder: reads what was asked; one is fitted to the texts when left out.
         folds: of the cross-validation.
     """
 
     name = "ridge"
 
-    def __init__(self, *, text: TextReading | None = None, folds: int = 5) -> None:
-        self._text = text or TextReading()
+    def __init__(self, *, encoder: Fitted | None = None, folds: int = 5) -> None:
+        self._encoder = encoder
         self._folds = folds
 
     def fit(self, examples: Examples, *, seed: int = 0) -> Lesson:
@@ -50,13 +51,13 @@ class RidgeLearner:
             OutcomesInvalid: too few rows or tasks; see `sufficiency`.
         """
         check_enough(examples)
-        encoder = self._text.learned(examples, seed=seed)
-        read = examples.reading(encoder)
+        encoder, read = read_text(examples, self._encoder, seed=seed)
         schema = FeatureSchema.fit(read.rows)
         scaling = Scaling.fit(schema.matrix(read.rows), together=schema.text)
         folds = folds_by(read.task, count=min(self._folds, len(np.unique(read.task))), seed=seed)
-        sums = _sums(read, schema, scaling, folds)
-        weights = {head: _fitted(sums, at) for at, head in enumerate(_heads(read))}
+        weights = {
+            head: _fitted(_sums(read, target, schema, scaling, folds)) for head, target in _targets(read).items()
+        }
         estimator = RidgeEstimator(
             arms=read.arms,
             schema=schema,
@@ -67,36 +68,35 @@ class RidgeLearner:
         _set_factors(estimator, read)
         return Lesson(
             estimator=estimator,
-            encoder=encoder,
+            encoder=encoder if schema.text else None,
             numbers=schema.numbers,
             words=tuple(schema.vocabulary),
             text=schema.text,
         )
 
 
-def _heads(examples: Examples) -> tuple[str, ...]:
-    return ("success", "cost", "tokens") if examples.knows_tokens else ("success", "cost")
-
-
-def _targets(examples: Examples) -> Floats:
-    """(n, heads) what is predicted: success, and logarithms of cost and of tokens + 1."""
-    found = [examples.success, np.log(np.maximum(1.0, examples.cost_nano))]
-    if examples.knows_tokens:
-        found.append(np.log1p(examples.output_tokens))
-    return np.stack(found, axis=1)
+def _targets(examples: Examples) -> dict[str, Floats]:
+    """By head, (n,) what is predicted: success, and logarithms of cost and of tokens + 1; NaN where unknown."""
+    found = {"success": examples.success}
+    tokens, cost = amounts_known(examples)
+    if cost:
+        found["cost"] = np.log(np.maximum(1.0, examples.cost_nano))
+    if tokens:
+        found["tokens"] = np.log1p(examples.output_tokens)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Sums:
-    """Weighted sums by fold (f) and arm (k), over features (w) and heads (h).
+    """Weighted sums by fold (f) and arm (k), over features (w).
 
     Attributes:
         weight: (f, k).
         x: (f, k, w).
-        y: (f, k, h).
+        y: (f, k).
         xx: (f, k, w, w).
-        xy: (f, k, w, h).
-        yy: (f, k, h).
+        xy: (f, k, w).
+        yy: (f, k).
     """
 
     weight: Floats
@@ -126,36 +126,36 @@ class _Centred:
 
 def _centred(weight: Floats, x: Floats, y: Floats, xx: Floats, xy: Floats, yy: Floats) -> _Centred:
     safe = np.maximum(weight, 1e-12)
-    mean_x, mean_y = x / safe[:, None], y / safe[:, None]
+    mean_x, mean_y = x / safe[:, None], y / safe
     return _Centred(
         weight=weight,
         x=mean_x,
         y=mean_y,
         xx=xx - mean_x[:, :, None] * x[:, None, :],
-        xy=xy - mean_x[:, :, None] * y[:, None, :],
+        xy=xy - mean_x * y[:, None],
         yy=np.maximum(0.0, yy - mean_y * y),
     )
 
 
-def _sums(examples: Examples, schema: FeatureSchema, scaling: Scaling, folds: Folds) -> _Sums:
+def _sums(examples: Examples, target: Floats, schema: FeatureSchema, scaling: Scaling, folds: Folds) -> _Sums:
     """One pass over the rows, in batches of one fold and arm."""
-    arms, targets = examples.arms, _targets(examples)
-    shape, width, heads = (folds.count, len(arms)), scaling.width, targets.shape[1]
+    arms, told = examples.arms, ~np.isnan(target)
+    shape, width = (folds.count, len(arms)), scaling.width
     sums = _Sums(
         weight=np.zeros(shape),
         x=np.zeros((*shape, width)),
-        y=np.zeros((*shape, heads)),
+        y=np.zeros(shape),
         xx=np.zeros((*shape, width, width)),
-        xy=np.zeros((*shape, width, heads)),
-        yy=np.zeros((*shape, heads)),
+        xy=np.zeros((*shape, width)),
+        yy=np.zeros(shape),
     )
     for at, arm in enumerate(arms):
         for fold in range(folds.count):
-            rows = np.flatnonzero((examples.arm == arm) & (folds.fold == fold))
+            rows = np.flatnonzero(told & (examples.arm == arm) & (folds.fold == fold))
             for start in range(0, len(rows), _BATCH):
                 chosen = rows[start : start + _BATCH]
                 x = scaling.apply(schema.matrix(examples.rows.take(chosen)))
-                y, weight = targets[chosen], examples.weight[chosen]
+                y, weight = target[chosen], examples.weight[chosen]
                 heavy = x * weight[:, None]
                 sums.weight[fold, at] += weight.sum()
                 sums.x[fold, at] += heavy.sum(axis=0)
@@ -166,29 +166,29 @@ def _sums(examples: Examples, schema: FeatureSchema, scaling: Scaling, folds: Fo
     return sums
 
 
-def _fitted(sums: _Sums, head: int) -> Floats:
+def _fitted(sums: _Sums) -> Floats:
     """(w + 1, k) slopes and intercepts of one head, with the penalties that predict best out of fold."""
-    noise = _noise(sums.without(None), head)
+    noise = _noise(sums.without(None))
     errors = np.zeros((len(PENALTIES), len(PENALTIES)))
     for fold in range(len(sums.weight)):
-        tried = _slopes(sums.without(fold), head, noise, PENALTIES)
+        tried = _slopes(sums.without(fold), noise, PENALTIES)
         for (shared, own), weights in tried.items():
-            errors[shared, own] += _error(sums, fold, head, weights, noise)
+            errors[shared, own] += _error(sums, fold, weights, noise)
     # Of penalties that predict equally well, the strongest: a line that is not needed is not drawn.
     best = np.flatnonzero(errors.ravel() <= errors.min() * (1 + 1e-9))[-1]
     shared, own = divmod(int(best), len(PENALTIES))
-    return _slopes(sums.without(None), head, noise, (PENALTIES[shared], PENALTIES[own]), pair=True)[0, 1]
+    return _slopes(sums.without(None), noise, (PENALTIES[shared], PENALTIES[own]), pair=True)[0, 1]
 
 
-def _noise(centred: _Centred, head: int) -> Floats:
+def _noise(centred: _Centred) -> Floats:
     """(k,) variance of each arm's outcome: what is steady says more about a shared slope than what is not."""
-    variance = centred.yy[:, head] / np.maximum(centred.weight, 1e-12)
+    variance = centred.yy / np.maximum(centred.weight, 1e-12)
     usual = float(variance.max())
     return np.maximum(variance, 0.01 * usual if usual > 0 else 1.0)
 
 
 def _slopes(
-    centred: _Centred, head: int, noise: Floats, penalties: Sequence[float], *, pair: bool = False
+    centred: _Centred, noise: Floats, penalties: Sequence[float], *, pair: bool = False
 ) -> dict[tuple[int, int], Floats]:
     """Slopes and intercepts (w + 1, k) by (penalty of the shared slope, penalty of the deviations).
 
@@ -196,13 +196,13 @@ def _slopes(
     """
     weight = centred.weight / noise
     whole = (centred.xx / noise[:, None, None]).sum(axis=0)
-    toward = (centred.xy[:, :, head] / noise[:, None]).sum(axis=0)
+    toward = (centred.xy / noise[:, None]).sum(axis=0)
     values, vectors = np.linalg.eigh(whole)
     own = [np.linalg.eigh(gram) for gram in centred.xx]
     found = {}
     for first, shared_penalty in enumerate(penalties[:1] if pair else penalties):
         shared = vectors @ ((vectors.T @ toward) / (np.maximum(values, 0.0) + shared_penalty * weight.sum()))
-        left = centred.xy[:, :, head] - centred.xx @ shared
+        left = centred.xy - centred.xx @ shared
         for second, own_penalty in enumerate(penalties):
             if pair and second == 0:
                 continue
@@ -215,22 +215,22 @@ def _slopes(
                 ],
                 axis=1,
             )
-            intercepts = centred.y[:, head] - (centred.x * slopes.T).sum(axis=1)
+            intercepts = centred.y - (centred.x * slopes.T).sum(axis=1)
             found[first, second] = np.concatenate([slopes, intercepts[None, :]])
     return found
 
 
-def _error(sums: _Sums, fold: int, head: int, weights: Floats, noise: Floats) -> float:
+def _error(sums: _Sums, fold: int, weights: Floats, noise: Floats) -> float:
     """The weighted squared error on a fold, each arm's in units of its noise."""
     slopes, intercepts = weights[:-1], weights[-1]
-    x, xy = sums.x[fold], sums.xy[fold, :, :, head]
+    x, xy = sums.x[fold], sums.xy[fold]
     predicted = (
         np.einsum("wk,kwv,vk->k", slopes, sums.xx[fold], slopes)
         + 2 * intercepts * (x * slopes.T).sum(axis=1)
         + intercepts**2 * sums.weight[fold]
     )
-    product = (xy * slopes.T).sum(axis=1) + intercepts * sums.y[fold, :, head]
-    return float(((sums.yy[fold, :, head] - 2 * product + predicted) / noise).sum())
+    product = (xy * slopes.T).sum(axis=1) + intercepts * sums.y[fold]
+    return float(((sums.yy[fold] - 2 * product + predicted) / noise).sum())
 
 
 def _set_factors(estimator: RidgeEstimator, examples: Examples) -> None:
@@ -246,7 +246,8 @@ def _set_factors(estimator: RidgeEstimator, examples: Examples) -> None:
         }
         for head, (true, guessed) in pairs.items():
             if head in sums:
-                np.add.at(sums[head][0], columns, part.weight * true)
-                np.add.at(sums[head][1], columns, part.weight * guessed[np.arange(len(part)), columns])
+                weight = np.where(np.isnan(true), 0.0, part.weight)
+                np.add.at(sums[head][0], columns, weight * np.nan_to_num(true))
+                np.add.at(sums[head][1], columns, weight * guessed[np.arange(len(part)), columns])
     for head, (true, guessed) in sums.items():
         estimator.factors[head] = true / np.maximum(guessed, 1e-12)

@@ -1,6 +1,7 @@
 """Whether there is enough to learn from."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from langroute.errors import OutcomesInvalid
 from langroute.learning.examples import Examples
@@ -23,3 +24,12 @@ def check_enough(examples: Examples) -> None:
             "collect more outcomes"
         )
         raise OutcomesInvalid(message, field="task")
+
+
+def amounts_known(examples: Examples) -> tuple[bool, bool]:
+    """Whether output tokens, and costs, are known of some row of every arm, so that they can be learned."""
+    return _everywhere(examples, examples.output_tokens), _everywhere(examples, examples.cost_nano)
+
+
+def _everywhere(examples: Examples, amount: NDArray[np.float64]) -> bool:
+    return len(np.unique(examples.arm[~np.isnan(amount)])) == len(examples.arms)

@@ -183,11 +183,21 @@ def _trouble(record: Record) -> str:
         told.append(f"The call ended in {outcome.error}.")
     if outcome is not None and outcome.defects:
         told.append(f"{'Passed on with' if outcome.accepted else 'Rejected for'} {', '.join(outcome.defects)}.")
+    if outcome is not None and outcome.samples > 1:
+        told.append(_samples(outcome))
+    if record.checks:
+        told.append(f"A check of the answer in record {record.checks}.")
     if outcome is not None and outcome.worst_case:
         told.append("*Booked at the worst case: the true usage is not known.")
     if record.step.pressure.total:
         told.append(f"Pressure: {_parts(record.step.pressure)}.")
     return " ".join(told)
+
+
+def _samples(outcome: Outcome) -> str:
+    failed = f", {outcome.failed_samples} of which failed" if outcome.failed_samples else ""
+    agreed = "" if outcome.agreement is None else f"; {outcome.agreement:.0%} of the answers agree with the one chosen"
+    return f"The best of {outcome.samples} samples{failed}{agreed}."
 
 
 def _shadow(outcome: Outcome | None) -> str:

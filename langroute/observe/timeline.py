@@ -13,6 +13,8 @@ _LABELS: Mapping[Action, str] = {
     "downgrade": "downgraded",
     "lower_output": "lowered",
     "compress": "compressed",
+    "verify": "verified",
+    "spot_check": "compared",
     "skip": "skipped",
     "ask": "asked",
     "finish": "last call",

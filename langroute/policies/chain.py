@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langroute.errors import ArtifactInvalid
-from langroute.estimators.parts import Parts
 from langroute.money import float_dollars
+from langroute.parts import Parts
 from langroute.policies.frontier import FrontierPolicy, Scored, compose
 from langroute.quick import changed
 from langroute.records import Estimate, RoutingDecision, Ruling, Step
@@ -45,7 +45,7 @@ class ChainPolicy:
 
     def order(self, *, price: float, hint: str = "", domain: str = "") -> tuple[str, ...]:
         """The arms to try, at a price of a dollar, for a task or a group; empty where nothing is worth its price."""
-        key = next((key for key in (hint, domain) if key in self._menus), EVERYTHING)
+        key = next((key for key in (hint, domain) if key and key in self._menus), EVERYTHING)
         menu = self._menus[key]
         return menu[max(0, bisect_right([from_price for from_price, _ in menu], price) - 1)][1]
 

@@ -112,7 +112,7 @@ def _rejected(success: Floats, error: float) -> Floats:
 
 
 def plan(scenarios: Scenarios, *, price: float, rules: Rules | None = None) -> Plan:
-    """The plan of most success less ``price`` times cost, by beam search over orders; the empty plan if none is worth it.
+    """The plan of most success less ``price`` times cost, by beam search; empty if none is worth it.
 
     Stopping early is among the plans, so a dear last attempt is only made where, after all the failures before it, it
     is still worth its price. Exact for one attempt; beyond that the beam may miss a better order.

@@ -82,7 +82,7 @@ class StreamingWhole(Broken):
 
 class NeverSettling(Broken):
     def run(self, router: StepRouter, call: DoorCall) -> Any:
-        router._settle = lambda act, hold_id: None  # type: ignore[method-assign]
+        router.desk.settle = lambda act, hold_id: None  # type: ignore[method-assign]
         return super().run(router, call)
 
 

@@ -17,7 +17,7 @@ from langroute.episodes import Episode, EpisodeBook
 from langroute.errors import BudgetExceeded, ConfigError, LedgerError, LedgerUnavailable
 from langroute.ledgers import MemoryLedger, SqliteLedger
 from langroute.protocols import Ledger
-from langroute.records import ActionTaken
+from langroute.records import ActionTaken, EpisodeEnd
 from langroute.testing.clock import FakeClock
 
 DOLLAR = 1_000_000_000
@@ -28,6 +28,7 @@ class Desk:
 
     def __init__(self, budget: Budget | None = None, *, ledger: Ledger | None = None) -> None:
         self.told: list[ActionTaken] = []
+        self.ends: list[EpisodeEnd] = []
         self.ledger = ledger or MemoryLedger()
         self.clock = FakeClock(at=1_000.0)
         self._number = 0
@@ -37,7 +38,7 @@ class Desk:
             budget=budget or Budget(total_dollars=1),
             clock=self.clock,
             new_id=self._new_id,
-            on_finish=lambda end: None,
+            on_finish=self.ends.append,
             on_single_call=lambda: None,
             on_action=self.told.append,
         )
@@ -355,3 +356,13 @@ def test_a_router_tells_and_keeps_what_happened_to_an_episode() -> None:
     with pytest.raises(ConfigError, match=r"^arm: the pool has no arm 'huge'"):
         bench.router.episode("e", arm="huge")
     assert bench.router.episode("e", arm="large").arm == "large"
+
+
+def test_whoever_finishes_an_episode_says_who_they_are() -> None:
+    """The source of an end is the program unless said otherwise, and none but the known ones is taken."""
+    desk = Desk()
+    desk.episode.finish(success=True)
+    desk.episode.finish(success=False, source="human")
+    assert [(end.success, end.source) for end in desk.ends] == [(1.0, "success"), (0.0, "human")]
+    with pytest.raises(ConfigError, match="source: must be one of success, human, verifier"):
+        desk.episode.finish(success=True, source="rumour")  # type: ignore[arg-type]

@@ -122,7 +122,7 @@ def test_damaged_parts_are_named() -> None:
     parts = _combined().parts()
     with pytest.raises(ArtifactInvalid, match="shared: is missing or not of shape"):
         CombinedScore.from_parts(Parts(settings=parts.settings, arrays={**parts.arrays, "shared": np.zeros(3)}))
-    with pytest.raises(ArtifactInvalid, match="signals: are .* train again"):
+    with pytest.raises(ArtifactInvalid, match=r"signals: are .* train again"):
         CombinedScore.from_parts(Parts(settings={**parts.settings, "signals": ["other"]}, arrays=parts.arrays))
     with pytest.raises(ArtifactInvalid, match="mean: must be one of"):
         TokenCertainty.from_parts(Parts(settings={"mean": "median"}))

@@ -17,7 +17,7 @@ from langroute.errors import ConfigError, EpisodeNotFound, JournalUnavailable
 from langroute.journal import MemoryJournal, SqliteJournal, open_journal, to_json
 from langroute.ledgers import SqliteLedger
 from langroute.money import Price
-from langroute.protocols import Journal
+from langroute.protocols import Journal, JournalIndex
 from langroute.records import (
     ActionTaken,
     Arm,
@@ -400,3 +400,24 @@ def test_the_end_of_a_process_stores_its_rows(stored: SqliteJournal) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert [kept.id for kept in stored.records("a")] == ["r2", "r1"]
+
+
+def test_every_episode_is_listed_once(journal: Journal) -> None:
+    """However many there are, each stored episode is named once; ``since`` keeps those with something that late."""
+    names = [f"e{number:04d}" for number in range(1203)]
+    for number, name in enumerate(names):
+        journal.write(record(f"r{number}", episode=name, at=float(number)))
+    journal.note(action("late", episode=names[0], at=5000.0))
+    journal.finish(EpisodeEnd(episode="only-ended", at=9000.0))
+    assert isinstance(journal, JournalIndex)
+    assert sorted(journal.every_episode()) == sorted([*names, "only-ended"])
+    assert sorted(journal.every_episode(since=1201.0)) == [names[0], *names[1201:]]
+    assert list(journal.every_episode(since=6000.0)) == []
+
+
+def test_an_end_says_who_said_so(journal: Journal) -> None:
+    """Who said how an episode went is kept, and a later end replaces an earlier one."""
+    journal.write(record("r1"))
+    journal.finish(EpisodeEnd(episode="a", at=1.0, success=1.0))
+    journal.finish(EpisodeEnd(episode="a", at=2.0, success=0.0, source="human"))
+    assert journal.end("a") == EpisodeEnd(episode="a", at=2.0, success=0.0, source="human")

@@ -1,0 +1,60 @@
+"""Training on a table in a file: in memory, or in batches where it is large."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from langroute.learning.examples import Examples
+from langroute.learning.large_tables import LARGE, check_large, train_large
+from langroute.learning.learners import Learner
+from langroute.learning.reading import read_batches, read_table
+from langroute.learning.training import Tell, Trained, train
+
+_NOT_READ = ("text", "encoded")
+
+
+def train_table(
+    path: str | Path,
+    learner: Learner,
+    *,
+    tasks: str | Path | None = None,
+    folds: int = 5,
+    seed: int = 0,
+    tell: Tell = lambda _what, _share: None,
+    large: int = LARGE,
+) -> Trained:
+    """Fit a learner on a file, judge it and return it.
+
+    Args:
+        path: a table of outcomes, as `read_table` reads it.
+        learner: what is trained.
+        tasks: texts and groups of the tasks, see `read_table`.
+        folds: parts scored in turn; of a large table those of the learner's own options.
+        seed: of folds and samples.
+        tell: told of the progress.
+        large: with more rows than this the table is trained on in batches.
+
+    Raises:
+        ConfigError: a file is missing, or a large table was given to a learner that needs it whole.
+        OutcomesInvalid: a column is missing or holds what it must not, or there is too little to learn from.
+    """
+    if not _longer(path, large):
+        whole: dict[str, Any] = dict(read_table(path, tasks=tasks))
+        return train(Examples.read(whole), learner, folds=folds, seed=seed, tell=tell)
+
+    def batches() -> Iterator[Examples]:
+        for columns in read_batches(path, tasks=tasks):
+            known: dict[str, Any] = {name: values for name, values in columns.items() if name not in _NOT_READ}
+            yield Examples.read(known)
+
+    return train_large(batches, check_large(learner), seed=seed, tell=tell)
+
+
+def _longer(path: str | Path, rows: int) -> bool:
+    """Whether a table has more rows than that; no more is read of it than it takes to know."""
+    seen = 0
+    for batch in read_batches(path):
+        seen += len(batch["task"])
+        if seen > rows:
+            return True
+    return False
