@@ -36,10 +36,12 @@ CLASSES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "encoder": {
             "hashed_text": "langroute.estimators.text:HashedText",
             "latent": "langroute.estimators.latent:LatentText",
+            "words": "langroute.estimators.word_counts:WordCounts",
         },
         "acceptance": {
             "calibrated": "langroute.acceptance.calibrated:CalibratedAcceptance",
             "single_answer": "langroute.acceptance.entropy:SingleAnswerAcceptance",
+            "worth": "langroute.acceptance.worth:WorthAcceptance",
         },
         "policy": {
             "cascade": "langroute.policies.cascade:CascadePolicy",

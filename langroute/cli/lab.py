@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from langroute.cli.lab_learning import collect, learn
 from langroute.cli.stores import AsJson
 
 lab = typer.Typer(help="Tiny real language models, offline.", no_args_is_help=True, rich_markup_mode=None)
@@ -41,3 +42,7 @@ def measure(
     from langroute.lab.measure import run
 
     run(tasks=tasks, seed=seed, as_json=as_json)
+
+
+lab.command()(collect)
+lab.command()(learn)

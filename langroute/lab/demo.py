@@ -21,6 +21,7 @@ from langroute.lab.counting import count_tokens
 from langroute.lab.demo_result import DemoResult, PolicyResult, TaskRun
 from langroute.lab.graph import build_graph
 from langroute.lab.pool import LAB_CACHE, lab_models, lab_prices
+from langroute.lab.service import LabService
 from langroute.lab.serving import metered_nano, served
 from langroute.lab.world import Task, grade, sample_task
 from langroute.money import Price
@@ -37,13 +38,14 @@ CONFIG = RouterConfig(output_caps={STEP_KINDS[step]: cap for step, cap in MAX_TO
 Progress = Callable[[str, int], None]
 
 
-def lab_pool(base_url: str | None = None) -> ModelPool:
+def lab_pool(base_url: str | None = None, *, service: LabService | None = None) -> ModelPool:
     """The lab's three models as a pool, with their prices, their exact tokenizer and how their prompt cache behaves.
 
     Args:
         base_url: a running lab server's; None for models in this process.
+        service: what answers in this process; None takes the one that all in-process models share.
     """
-    models = lab_models(base_url)
+    models = lab_models(base_url, service=service)
     prices = lab_prices()
     return ModelPool(
         models,

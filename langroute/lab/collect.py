@@ -1,0 +1,162 @@
+"""Collecting: the lab's agent on fresh tasks under exploration, and its journal as a table of outcomes.
+
+Only what a user would know goes into the table: whether the task was answered right, what the calls cost, how sure the
+models were, and what was malformed. The lab could grade each plan and each call by itself; it does not.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from langroute.acceptance.validity import ValidityAcceptance
+from langroute.acceptance.worth import DOUBTFUL
+from langroute.artifacts import open_policy
+from langroute.budget import Budget
+from langroute.estimators.prior import PriorEstimator
+from langroute.governor import BudgetGovernor
+from langroute.lab.demo import CONFIG, lab_pool, run_policy
+from langroute.lab.demo_result import PolicyResult
+from langroute.lab.noting import NotingEstimator
+from langroute.lab.world import Task, sample_task
+from langroute.learning.export import EXPORTED
+from langroute.learning.journal_rows import Row, StoredEpisode, Tally, step_rows
+from langroute.learning.schema import COLUMNS, Columns, checked
+from langroute.policies.exploring import ExploringPolicy
+from langroute.policies.frontier import FrontierPolicy
+from langroute.pool import ModelPool
+from langroute.protocols import Journal
+from langroute.router import StepRouter
+
+COLLECT_SEED = 20_000_000
+"""Tasks to learn from are drawn from here on; the demonstration's, which are scored, start at 10,000,000."""
+
+SHARE = 0.5
+"""Share of the steps that are explored."""
+
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What a collection brought.
+
+    Attributes:
+        columns: the table of outcomes, a row for each call, with what was asked in ``text``.
+        tally: what the rows rest on, and what was left out.
+        runs: how the tasks went, and what they cost.
+    """
+
+    columns: Columns
+    tally: Tally
+    runs: PolicyResult
+
+
+def collect(
+    tasks: Sequence[Task],
+    *,
+    share: float = SHARE,
+    seed: int = 0,
+    base: str | Path | None = None,
+    price_of_dollar: float | None = None,
+    budget: Budget | None = None,
+    pool: ModelPool | None = None,
+    store: str = "memory://",
+    progress: Progress | None = None,
+) -> Collected:
+    """Run tasks under exploration and return their calls as a table of outcomes.
+
+    Args:
+        tasks: what to run; each is an episode of its own.
+        share: of the steps that are drawn evenly from the permitted arms.
+        seed: of the exploration.
+        base: folder of a learned policy that makes the other decisions; the default policy when left out.
+        price_of_dollar: success given up per dollar saved, for a learned base.
+        budget: of each task; none when left out.
+        pool: the arms; the lab's in this process when left out.
+        store: where books and journal are kept.
+        progress: told how many tasks are done.
+
+    Raises:
+        ConfigError: the share or the price is out of range.
+        ArtifactInvalid: the base cannot be read.
+    """
+    arms = lab_pool() if pool is None else pool
+    run_id = f"collect-{uuid.uuid4().hex[:6]}"
+    with _exploring(arms, share, seed, base, price_of_dollar, budget, store) as (router, noting):
+        runs = run_policy("exploring", tasks, router, run_id=run_id, progress=progress, workers=1)
+        router.flush()
+        tally = Tally()
+        episodes = [_stored(router.journal, run.episode) for run in runs.runs]
+        rows = [
+            _with_text(row, noting, float(run.success))
+            for episode, run in zip(episodes, runs.runs, strict=True)
+            for row in step_rows(episode, tally)
+        ]
+    return Collected(columns=_columns(rows), tally=tally, runs=runs)
+
+
+def fresh_tasks(count: int, *, first_seed: int = COLLECT_SEED, level: int | None = None) -> list[Task]:
+    """Tasks with consecutive seeds, of all levels or of one."""
+    return [sample_task(first_seed + index, level) for index in range(count)]
+
+
+@contextmanager
+def _exploring(
+    pool: ModelPool,
+    share: float,
+    seed: int,
+    base: str | Path | None,
+    price: float | None,
+    budget: Budget | None,
+    store: str,
+) -> Iterator[tuple[StepRouter, NotingEstimator]]:
+    """A router that explores around a base policy, and the texts that it read."""
+    learned = None if base is None else open_policy(base, pool.arms)
+    noting = NotingEstimator(PriorEstimator() if learned is None else learned.estimator)
+    policy = FrontierPolicy() if learned is None or learned.policy is None else learned.policy
+    rules = () if learned is None else learned.acceptance
+    with StepRouter(
+        pool,
+        policy=ExploringPolicy(policy, share=share, seed=seed),
+        estimator=noting,
+        governor=BudgetGovernor(price_of_dollar=price),
+        acceptance=(ValidityAcceptance(), *rules),
+        budget=budget,
+        store=store,
+        config=CONFIG,
+    ) as router:
+        yield router, noting
+
+
+def _stored(journal: Journal, episode: str) -> StoredEpisode:
+    return StoredEpisode(
+        id=episode,
+        records=journal.records(episode),
+        actions=journal.actions(episode),
+        end=journal.end(episode),
+        arms=journal.arms(episode),
+    )
+
+
+def _with_text(row: Row, noting: NotingEstimator, success: float) -> Row:
+    """A row with what was asked in place of its vector.
+
+    An answer that was doubted was not wrong for that: its row has its episode's success, as all that were not judged.
+    """
+    told = {**row, "group": "lab", "text": noting.text_of(row["encoded"]), "encoded": ()}
+    if row["defects"] == DOUBTFUL:
+        told |= {"success": success, "level": "episode", "success_source": "success", "credit": "episode"}
+    return told
+
+
+def _columns(rows: Sequence[Row]) -> Columns:
+    names = [name for name in (*EXPORTED, "text") if name != "encoded"]
+    return checked({name: [_cell(row, name) for row in rows] for name in names})
+
+
+def _cell(row: Row, name: str) -> Any:
+    known = COLUMNS.get(name)
+    return row.get(name, None if known is None else known.default)
