@@ -7,7 +7,9 @@ help; both figures are in ``extra``. Lambda is chosen inside the training folds,
 that the mean reward is the dearest arm's. What is scored never chose anything.
 
 Reported is the cost, as a share of the dearest arm's, at equal reward: read off the curve over lambda on the pooled
-predictions out of fold, by straight lines. ``extra`` has the cost and the reward ratio at the lambda chosen inside.
+predictions out of fold, by straight lines. ``extra`` has the cost and the reward ratio at the lambda chosen inside. The
+two differ, and the second is what a user gets: the curve is nearly flat where it crosses, and the dearest arm's lead
+over the next is small against the noise of its mean, so a lambda found on some prompts lands early or late on others.
 """
 
 from pathlib import Path
