@@ -18,8 +18,9 @@ _OPTION = re.compile(r"^[ \t]{0,8}\(?([A-H])[.):][ \t]*(.*)$", re.MULTILINE)
 _YEAR = re.compile(r"\b(?:1[5-9]\d\d|20\d\d)\b")
 _FRACTION = re.compile(r"\d ?/ ?\d")
 _SENTENCE = re.compile(r"[.!?](?:\s|$)")
-_NEGATED = re.compile(r"\bnot\b|except|\bleast\b|false|incorrect")
-_STATEMENT = re.compile(r"statement|\bI\.|\bII\b|\(i\)")
+_NEGATED = re.compile(r"\b(?:not|least)\b")
+_NEGATING = ("except", "false", "incorrect")
+_STATEMENT = re.compile(r"\bI(?:\.|I\b)")
 _SYMBOLS = frozenset("=+*^<>∈∀∃⊃→≡~|\N{LOGICAL OR}·•\\{}[]")
 _LEXICONS = {
     "negations": "not except never least false incorrect untrue neither nor without cannot isn't doesn't no none",
@@ -152,9 +153,9 @@ def _of_stem(stem: str, words: Sequence[str]) -> Iterator[float]:
     first = words[0] if words else ""
     yield from (float(end == "?"), float(end == ":"), float("__" in stem))
     yield float("which of the following" in lower)
-    yield float(_NEGATED.search(lower) is not None)
+    yield float(any(word in lower for word in _NEGATING) or _NEGATED.search(lower) is not None)
     yield float("NOT" in stem or "EXCEPT" in stem)
-    yield float(_STATEMENT.search(stem) is not None)
+    yield float("statement" in stem or "(i)" in stem or _STATEMENT.search(stem) is not None)
     yield from (float(first == "which"), float(first in _FIRST))
 
 

@@ -56,17 +56,20 @@ class Abilities:
         """(k,) log-odds of the arms on an average task of a group; one never seen is expected to suit no arm better."""
         if group not in self.groups:
             return self.ability
-        return self.ability + self.fit[self.groups.index(group)]
+        merit: Floats = self.ability + self.fit[self.groups.index(group)]
+        return merit
 
     def success(self, group: str | None, groups: NDArray[np.str_]) -> Floats:
         """(n, k) success on the fitted tasks, were they of a group; of their own ``groups`` where it is None."""
         merit = np.array([self.merit(str(own)) for own in groups]) if group is None else self.merit(group)[None]
-        return sigmoid(merit - self.difficulty[:, None] + self.demand[:, None] * self.skill)
+        odds: Floats = merit - self.difficulty[:, None] + self.demand[:, None] * self.skill
+        return sigmoid(odds)
 
 
 def sigmoid(odds: Floats) -> Floats:
     """Probabilities of log-odds."""
-    return 1.0 / (1.0 + np.exp(-np.clip(odds, -40.0, 40.0)))
+    chance: Floats = 1.0 / (1.0 + np.exp(-np.clip(odds, -40.0, 40.0)))
+    return chance
 
 
 def fit_abilities(tallies: Tallies, *, spreads: Spreads | None = None, rounds: int = 300, seed: int = 0) -> Abilities:
@@ -85,12 +88,12 @@ def fit_abilities(tallies: Tallies, *, spreads: Spreads | None = None, rounds: i
     groups, member = np.unique(tallies.groups, return_inverse=True)
     n, k = tallies.tries.shape
     random = np.random.default_rng(seed)
-    values = [
+    values: list[Floats] = [
         np.zeros(k),
         np.zeros((len(groups), k)),
         np.zeros(n),
-        random.normal(0, 0.3, n),
-        random.normal(0, 0.3, k),
+        random.normal(0, 0.3, (n,)),
+        random.normal(0, 0.3, (k,)),
     ]
     ascend = _Adam(values, rounds=rounds)
     for _ in range(rounds):

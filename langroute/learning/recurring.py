@@ -67,15 +67,18 @@ def _posterior(
     """(m,) probability of each point of the grid, by the beta-binomial likelihood of all arms' attempts."""
     seen = tries > 0
     right, wrong = trust * expected[:, seen], trust * (1 - expected[:, seen])
-    told = (
+    told: Floats = (
         _log_gamma(right + successes[seen])
         + _log_gamma(wrong + tries[seen] - successes[seen])
         - _log_gamma(right)
         - _log_gamma(wrong)
     ).sum(axis=1)
     log = told - difficulty**2 / 8 - demand**2 / 2
-    weight: Floats = np.exp(log - log.max())
-    return weight / weight.sum()
+    weight = np.exp(log - log.max())
+    share: Floats = weight / weight.sum()
+    return share
 
 
-_log_gamma = np.vectorize(lgamma, otypes=[np.float64])
+def _log_gamma(values: Floats) -> Floats:
+    logs: Floats = np.array([lgamma(value) for value in values.ravel().tolist()]).reshape(values.shape)
+    return logs

@@ -1,7 +1,7 @@
 """Judges a learned policy on a table of outcomes: its frontier beside all baselines, with intervals."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -18,9 +18,9 @@ from langroute.learning.examples import Examples
 from langroute.learning.folds import folds_by
 from langroute.learning.grid import OutcomeGrid, Point
 from langroute.learning.measures import bankruptcy, cost_save, gap_closed, hypervolume, perf_gain
-from langroute.learning.outcomes import OutcomeTable
 from langroute.learning.strong_calls import apgr, cpt, strong_call_curve
 from langroute.learning.sweep import choices_at, frontier
+from langroute.learning.target_fitting import full_grid
 from langroute.learning.targets import tried_prices
 from langroute.money import NANO_PER_DOLLAR
 
@@ -105,8 +105,8 @@ def evaluated(learned: LearnedPolicy, columns: Mapping[str, Any], *, price: floa
     examples = Examples.read(columns)
     estimator, read = _reader(learned, examples)
     notes = _notes(learned, examples)
-    if _tried_by_all(examples):
-        grid = OutcomeGrid.of(OutcomeTable.read(columns))
+    grid = full_grid(examples)
+    if grid is not None:
         expected = _in_grid(estimator, read, grid)
         return _replayed(grid, expected, price, notes, _calibration(estimator, read))
     return _model_based(estimator, read, price, notes)
@@ -133,23 +133,21 @@ def _notes(learned: LearnedPolicy, examples: Examples) -> tuple[str, ...]:
     return ()
 
 
-def _tried_by_all(examples: Examples) -> bool:
-    """Whether every arm was tried on every task, and what it cost is known."""
-    pairs = {*zip(examples.task.tolist(), examples.arm.tolist(), strict=True)}
-    return len(pairs) == len(np.unique(examples.task)) * len(examples.arms) and not np.isnan(examples.cost_nano).any()
-
-
 def _in_grid(estimator: Predictor, examples: Examples, grid: OutcomeGrid) -> Expected:
     _, first = np.unique(examples.task, return_index=True)  # sorted by name, as the grid's tasks are
     expected = estimator.predict(examples.rows.take(first), grid.arms)
-    return _with_costs(expected)
+    return _with_costs(expected, examples.mean_costs(), grid.arms)
 
 
-def _with_costs(expected: Expected) -> Expected:
-    if np.isnan(expected.cost_nano).any():
-        message = "is not known to this policy: it was trained on a table without costs, so it has no frontier"
+def _with_costs(expected: Expected, costs: Mapping[str, float], arms: Sequence[str]) -> Expected:
+    """The same, with an arm's mean cost in the table where the policy knows no costs."""
+    if not np.isnan(expected.cost_nano).any():
+        return expected
+    if set(arms) - set(costs):
+        message = "is not known to this policy, nor to the table, so there is no frontier"
         raise OutcomesInvalid(message, field="cost_nano")
-    return expected
+    usual = np.array([costs[arm] for arm in arms])
+    return replace(expected, cost_nano=np.where(np.isnan(expected.cost_nano), usual, expected.cost_nano))
 
 
 def _replayed(
@@ -283,7 +281,8 @@ def _calibration(estimator: Predictor, examples: Examples) -> tuple[tuple[float,
 
 def _model_based(estimator: Predictor, examples: Examples, price: float | None, notes: tuple[str, ...]) -> Report:
     """What the estimator expects of choices that were not made, beside what was logged."""
-    expected = _with_costs(estimator.predict(examples.rows, examples.arms))
+    costs = examples.mean_costs()
+    expected = _with_costs(estimator.predict(examples.rows, examples.arms), costs, examples.arms)
     episodes = len(np.unique(examples.episode))
     rows = np.arange(len(examples))
 

@@ -16,6 +16,8 @@ from langroute.learning.folds import Folds, folds_by
 from langroute.learning.learners import Learner, Lesson
 from langroute.learning.model_card import model_card
 from langroute.learning.prediction_measures import Predicted, measured
+from langroute.learning.target_fitting import AllArms
+from langroute.prices_of_targets import PriceTable
 from langroute.protocols import TextEncoder
 
 Tell = Callable[[str, float], None]
@@ -31,12 +33,14 @@ class Trained:
         lesson: fitted on all rows.
         data: what it was trained on, as plain data.
         metrics: measured out of fold, as plain data: each with ``value``, ``low``, ``high`` and the same of baselines.
+        targets: prices of a dollar for targets, found out of fold; None where none can be found.
     """
 
     estimator: str
     lesson: Lesson
     data: Mapping[str, Any]
     metrics: Mapping[str, Any]
+    targets: PriceTable | None = None
 
     def save(self, folder: str | Path, **more: Any) -> Path:
         """Store it as an artifact, with a model card.
@@ -49,9 +53,10 @@ class Trained:
             ConfigError: something else than an artifact stands there, or the folder cannot be written.
         """
         encoder = {} if self.lesson.encoder is None else {"encoder": self.lesson.encoder}
+        targets = {} if self.targets is None else {"targets": self.targets}
         return save_artifact(
             folder,
-            {"estimator": self.lesson.estimator, **encoder, **more},
+            {"estimator": self.lesson.estimator, **encoder, **targets, **more},
             data=self.data,
             metrics=self.metrics,
             card=model_card(self.estimator, data=self.data, metrics=self.metrics, lesson=self.lesson),
@@ -86,7 +91,8 @@ def train(
     lesson = learner.fit(examples, seed=seed)
     count = min(folds, len(np.unique(examples.task)))
     dealt = folds_by(examples.task, count=count, seed=seed)
-    predicted = cross_fitted(learner, examples, dealt, seed=seed, tell=tell)
+    everywhere = AllArms(examples)
+    predicted = cross_fitted(learner, examples, dealt, seed=seed, tell=tell, keep=everywhere.keep)
     metrics = {
         "folds": count,
         "seed": seed,
@@ -101,13 +107,33 @@ def train(
         ),
     }
     tell("judged", 1.0)
-    return Trained(estimator=learner.name, lesson=lesson, data=examples.described(), metrics=metrics)
+    return Trained(
+        estimator=learner.name,
+        lesson=lesson,
+        data=examples.described(),
+        metrics=metrics,
+        targets=everywhere.prices(seed=seed),
+    )
 
 
 def cross_fitted(
-    learner: Learner, examples: Examples, folds: Folds, *, seed: int, tell: Tell = lambda _what, _share: None
+    learner: Learner,
+    examples: Examples,
+    folds: Folds,
+    *,
+    seed: int,
+    tell: Tell = lambda _what, _share: None,
+    keep: Callable[[Lesson, NDArray[np.int64]], None] = lambda _lesson, _scored: None,
 ) -> Predicted:
     """What the learner says of each row's own arm, fitted without the row's fold.
+
+    Args:
+        learner: what is fitted.
+        examples: the rows.
+        folds: which rows are left out together.
+        seed: of the learner.
+        tell: told of the progress.
+        keep: given each fold's lesson, and the rows it did not see.
 
     Raises:
         OutcomesInvalid: without a fold there is too little to learn from, or the estimator cannot read tables.
@@ -116,6 +142,7 @@ def cross_fitted(
     for number, (seen, scored) in enumerate(folds):
         tell(f"fold {number + 1} of {folds.count}", (number + 1) / (folds.count + 2))
         lesson = learner.fit(examples.take(seen), seed=seed)
+        keep(lesson, scored)
         for name, values in own_predictions(lesson, examples.take(scored)).items():
             found[name][scored] = values
     return Predicted(**found)

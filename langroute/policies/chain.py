@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langroute.errors import ArtifactInvalid
-from langroute.estimators.parts import Parts
 from langroute.money import float_dollars
+from langroute.parts import Parts
 from langroute.policies.frontier import FrontierPolicy, Scored, compose
 from langroute.quick import changed
 from langroute.records import Estimate, RoutingDecision, Ruling, Step

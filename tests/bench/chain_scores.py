@@ -1,4 +1,4 @@
-"""What the rows about chains share: the data, chains scored out of fold, and the saving at a share of the best model."""
+"""What the rows about chains share: data, chains scored out of fold, the saving at a share of the best model."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,13 @@ RESAMPLES = 400
 
 
 def read(data: Path, name: str) -> OutcomeTable:
-    """A set's outcomes; attempts without a known cost are left out."""
+    """A set's outcomes; an attempt without a known cost is read as costing what its arm's attempts do on average."""
     columns = parquet.read_table(data / name / "outcomes.parquet").to_pydict()
-    known = [row for row, cost in enumerate(columns["cost_usd"]) if cost is not None and np.isfinite(cost)]
-    return OutcomeTable.read({key: [values[row] for row in known] for key, values in columns.items()})
+    costs = np.array([np.nan if cost is None else cost for cost in columns["cost_usd"]], dtype=np.float64)
+    arms = np.array(columns["model"])
+    for arm in np.unique(arms[np.isnan(costs)]).tolist():
+        costs[np.isnan(costs) & (arms == arm)] = np.nanmean(costs[arms == arm])
+    return OutcomeTable.read({**columns, "cost_usd": costs.tolist()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

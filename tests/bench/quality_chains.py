@@ -1,7 +1,7 @@
-"""Rows of mcpmark with its own verifier as acceptance: chains on unseen tasks, services, recurring tasks, with errors."""
+"""Rows of mcpmark with its own verifier as acceptance: unseen tasks and services, tasks that recur, noise."""
 
 import json
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,13 @@ import numpy as np
 from chain_scores import PRICES, Parting, Rows, Scored, chosen_price, filled, nested, played, read, told
 from quality_row import Reached, Row
 
-from langroute.estimators.parts import Parts
+from langroute.learning.abilities import Abilities
 from langroute.learning.chains import Population, fit_chains
 from langroute.learning.folds import folds_by
 from langroute.learning.outcomes import OutcomeTable
 from langroute.learning.recurring import Recurrence
 from langroute.learning.tallies import Tallies
+from langroute.parts import Parts
 from langroute.policies.chain import ChainPolicy
 from langroute.policies.plans import Rules, plan
 
@@ -82,7 +83,7 @@ def at_price(family: Scored, price: float) -> Scored:
     return Scored(success=family.success[at : at + 1], cost=family.cost[at : at + 1])
 
 
-# -- tasks that recur ---------------------------------------------------------------------------------------------------
+# -- tasks that recur --------------------------------------------------------------------------------------------------
 
 RECURRING = Rules(attempts=5)
 
@@ -156,8 +157,6 @@ def recurring_stored(data: Path, folder: Path) -> None:
 
 def recurring_scored(folder: Path, data: Path) -> Reached:
     """The stored population; each new task's own runs 1 and 2 choose its chain, runs 3 and 4 score it."""
-    from langroute.learning.abilities import Abilities
-
     settings: dict[str, Any] = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
     arrays = np.load(folder / "arrays.npz", allow_pickle=False)
     none = np.zeros(0)
@@ -181,21 +180,18 @@ def recurring_scored(folder: Path, data: Path) -> Reached:
     return told(family, at_price(family, settings["price"]), after, SHARE, {"price": settings["price"]})
 
 
-def only(abilities: Any, at: list[int]) -> Any:
+def only(abilities: Abilities, at: list[int]) -> Abilities:
     """The abilities of some arms."""
-    from dataclasses import replace
-
     return replace(abilities, ability=abilities.ability[at], fit=abilities.fit[:, at], skill=abilities.skill[at])
 
 
 def row(name: str, reach: float, rules: Rules, partings: list[Parting]) -> Row:
     """A row of chains by group."""
-    measure: Callable[[Path], Reached] = lambda data: measured(rules, partings, data)
     return Row(
         name=name,
         reach=reach,
         higher=True,
-        measure=measure,
+        measure=lambda data: measured(rules, partings, data),
         fit=lambda data, folder: stored(rules, partings[0], data, folder),
         score=lambda folder, data: scored(rules, folder, data),
     )

@@ -1,14 +1,21 @@
 """Prices of a dollar for targets: what they promise on calibration data, and what is refused."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 from outcome_samples import full_table, journal_table
 
 from langroute.errors import ConfigError, OutcomesInvalid
-from langroute.estimators.rows import Expected
+from langroute.estimators.rows import Expected, StepRows
+from langroute.learning.examples import Examples
+from langroute.learning.folds import folds_by
 from langroute.learning.grid import OutcomeGrid
+from langroute.learning.learners import Lesson
 from langroute.learning.outcomes import OutcomeTable
 from langroute.learning.sweep import choices_at
+from langroute.learning.target_fitting import AllArms
 from langroute.learning.targets import (
     expected_prices,
     mu_of_price,
@@ -126,3 +133,36 @@ def test_estimates_of_another_shape_are_refused() -> None:
     of = grid()
     with pytest.raises(OutcomesInvalid, match="estimates"):
         replayed_prices(of, known(of)[:, :2], of.cost[:, :2], reference="large")
+
+
+class Told:
+    """A lesson's estimator that says the same of every row."""
+
+    name = "told"
+
+    def __init__(self, *success: float) -> None:
+        self.success = success
+
+    def predict(self, rows: StepRows, arms: Sequence[str]) -> Expected:
+        unknown = np.full((len(rows), len(arms)), np.nan)
+        return Expected(success=np.tile(self.success, (len(rows), 1)), output_tokens=unknown, cost_nano=unknown)
+
+
+@pytest.mark.parametrize(("table", "basis"), [(full_table, "replayed"), (journal_table, "model-based")])
+def test_training_finds_prices_out_of_fold(table: Any, basis: str) -> None:
+    """A full table is replayed, a journal is model-based; the reference is the arm that costs most."""
+    examples = Examples.read(table(60))
+    everywhere = AllArms(examples)
+    for _, scored in folds_by(examples.task, count=3):
+        everywhere.keep(Lesson(estimator=Told(0.9, 0.8, 0.5)), scored)  # type: ignore[arg-type]
+    found = everywhere.prices()
+    assert found is not None
+    assert (found.basis, found.reference) == (basis, "large")
+
+
+def test_rows_that_were_never_asked_make_no_table() -> None:
+    """With a fold missing there is no table, rather than one of some of the rows."""
+    examples = Examples.read(full_table(60))
+    everywhere = AllArms(examples)
+    everywhere.keep(Lesson(estimator=Told(0.9, 0.8, 0.5)), np.arange(30))  # type: ignore[arg-type]
+    assert everywhere.prices() is None
