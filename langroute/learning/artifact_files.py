@@ -82,7 +82,8 @@ def _check_place(place: Path) -> None:
 
 def _pieces(fitted: Fitted | Sequence[Fitted]) -> list[Piece]:
     items = fitted if isinstance(fitted, Sequence) else [fitted]
-    return [Piece(type=item.name, parts=item.parts()) for item in items]
+    # What stands behind a colon tells one from another of its class, as in "calibrated:marginal risk".
+    return [Piece(type=item.name.partition(":")[0], parts=item.parts()) for item in items]
 
 
 def _all_arrays(pieces: Mapping[str, Sequence[Piece]]) -> dict[str, NDArray[Any]]:
