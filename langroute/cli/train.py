@@ -101,7 +101,8 @@ def _tell(trained: "Trained", save: Path) -> None:
     out.print()
     arms = len(data["arms"])
     head = f"{trained.estimator} learned from {data['rows']:,} rows of {data['tasks']:,} tasks and {arms} arms."
-    out.print(Paragraph(text=f"{head} Saved in {save}; {save}/MODEL_CARD.md tells more."))
+    out.print(Paragraph(text=head))
+    typer.echo(f"Saved in {save}; see {save / 'MODEL_CARD.md'}")
 
 
 _SHOWN = ("value", "arm_mean", "group_mean")

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Examples read from tables as users have them."""
+=======
+"""Examples: what rows of a table are read as."""
+>>>>>>> boosted
 
 from langroute.learning.examples import Examples
 
