@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Examples read from tables as users have them."""
-=======
-"""Examples: what rows of a table are read as."""
->>>>>>> boosted
 
 from langroute.learning.examples import Examples
 
