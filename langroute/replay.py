@@ -27,7 +27,7 @@ _ASSUMED = (
 _ASSUMED_OF_QUALITY = ("what another arm would have answered is not known, so nothing is said of quality",)
 _ASSUMED_OF_LEARNED = (
     "what another arm would have answered is not known: success is what the learned estimator expects, model-based",
-    "changes of arm add up, whether they compound or overlap is not known",
+    "an episode's success changes by the mean of what is expected of its steps",
 )
 _ASSUMED_OF_METERED = ("metered calls whose price or usage is not known are left out",)
 _ASSUMED_OF_DECISIONS = (
@@ -50,8 +50,8 @@ class ReplayedCall:
         nano: nano-dollars the call would have cost.
         basis: what ``nano`` rests on: the ``recorded`` cost of the same arm, the recorded ``tokens`` or the ``hold``
             at the other arm's price, a failed call that was ``not billed``, or a policy that ``stopped``.
-        gain: success that a learned estimator expects of the chosen arm less what it expects of the recorded one; 0.0
-            where the recorded answer was not accepted; None where no learned estimator was asked, or it stopped.
+        gain: success that a learned estimator expects of the chosen arm less what it expects of the recorded one; None
+            where none was asked, where it stopped, and where the recorded answer was not accepted.
     """
 
     call_index: int
@@ -95,12 +95,12 @@ class Replayed:
 
     @property
     def gain(self) -> float | None:
-        """Success that a learned estimator expects the changes of arm to add, all added up; None where none was asked.
+        """Success that a learned estimator expects the changes of arm to add: their mean; None where none was asked.
 
-        Added up, because what one change does to another is not known: several small losses may compound or overlap.
+        The mean, because what is learned of a step is mostly the success of its whole episode, as in ``evaluate``.
         """
         gains = [call.gain for call in self.calls if call.gain is not None]
-        return round(sum(gains), 6) if gains else None
+        return round(sum(gains) / len(gains), 6) if gains else None
 
     @property
     def changed(self) -> int:
@@ -264,9 +264,9 @@ def _replayed(record: Record, outcome: Outcome, pick: _Pick, pool: dict[str, Arm
 
 def _gain(pick: _Pick, outcome: Outcome) -> float | None:
     """What the estimator expects the other arm to add to the answer that was passed on."""
-    if pick.arm is None or outcome.arm not in pick.success:
+    if pick.arm is None or outcome.arm not in pick.success or not outcome.accepted:
         return None
-    return round(pick.success[pick.arm] - pick.success[outcome.arm], 6) if outcome.accepted else 0.0
+    return round(pick.success[pick.arm] - pick.success[outcome.arm], 6)
 
 
 def would_cost(record: Record, arm: Arm) -> int:

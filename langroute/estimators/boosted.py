@@ -1,5 +1,6 @@
 """BoostedEstimator: success and cost by boosted trees over what is known of the step and of the arm."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -73,14 +74,35 @@ class BoostedEstimator:
 
     def estimate(self, step: Step, arms: Sequence[Arm]) -> tuple[Estimate, ...]:
         """One estimate per arm, in the order of ``arms``."""
-        known = [arm for arm in arms if self.arms.place(arm.name) is not None]
+        places = [self.arms.place(arm.name) for arm in arms]
+        if None not in places:
+            return tuple(self._learned(step, arms))
+        known = [arm for arm, place in zip(arms, places, strict=True) if place is not None]
         if not known:
             return self._prior.estimate(step, arms)
-        success, tokens, nano = self._expected(self._pool(known), step)
-        found = {arm.name: self._estimate(step, arm, success[at], tokens[at], nano[at]) for at, arm in enumerate(known)}
-        if len(known) < len(arms):
-            found |= self._moved(step, [arm for arm in arms if arm.name not in found], known, found)
+        found = {one.arm: one for one in self._learned(step, known)}
+        found |= self._moved(step, [arm for arm in arms if arm.name not in found], known, found)
         return tuple([found[arm.name] for arm in arms])
+
+    def _learned(self, step: Step, arms: Sequence[Arm]) -> list[Estimate]:
+        """Estimates of arms that were seen in training."""
+        rows = self._pool(arms).copy()
+        rows[:, : self.schema.width] = self.schema.row(step)
+        # Where tokens are expected, dollars follow from the arm's own prices: their trees need not be walked.
+        sums = self._forest.sums(rows, first=2 if self._token_scale else None)
+        success, amounts = self._calibration(logistic(sums[:, 0])).tolist(), sums[:, -1].tolist()
+        return [self._estimate(step, arm, success[at], amounts[at]) for at, arm in enumerate(arms)]
+
+    def _estimate(self, step: Step, arm: Arm, success: float, amount: float) -> Estimate:
+        """One estimate; ``amount`` is the sum for tokens, or for dollars where tokens are not known."""
+        size = math.exp(min(max(amount, -_MOST_MARGIN), _MOST_MARGIN))
+        if self._token_scale:
+            tokens = min(step.output_cap, round(size * self._token_scale))
+            cost = step.cost_of(arm, tokens)
+        else:
+            tokens = self._prior.estimate(step, (arm,))[0].output_tokens
+            cost = round(size * self._cost_scale) if self._cost_scale else step.cost_of(arm, tokens)
+        return Estimate(arm=arm.name, success=round(success, 6), cost_nano=cost, output_tokens=tokens)
 
     def unseen(self, arms: Sequence[Arm]) -> tuple[str, ...]:
         """Names of the arms that were not seen in training, which are estimated by the prior."""
@@ -116,26 +138,11 @@ class BoostedEstimator:
             found = self._pools[names] = np.concatenate([np.zeros((len(names), self.schema.width)), own], axis=1)
         return found
 
-    def _expected(self, pool: NDArray[np.float64], step: Step) -> tuple[list[float], list[float], list[float]]:
-        rows = pool.copy()
-        rows[:, : self.schema.width] = self.schema.row(step)
-        success, tokens, nano = self._told(rows)
-        return success.tolist(), tokens.tolist(), nano.tolist()
-
     def _told(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         sums = self._forest.sums(rows)
         amounts = np.exp(np.clip(sums[:, 1:], -_MOST_MARGIN, _MOST_MARGIN))
         tokens = amounts[:, 0] * (self._token_scale or np.nan)
         return self._calibration(logistic(sums[:, 0])), tokens, amounts[:, 1] * (self._cost_scale or np.nan)
-
-    def _estimate(self, step: Step, arm: Arm, success: float, tokens: float, nano: float) -> Estimate:
-        if self._token_scale:
-            expected = max(0, min(step.output_cap, round(tokens)))
-        else:
-            expected = self._prior.estimate(step, (arm,))[0].output_tokens
-        by_dollars = self._cost_scale > 0 and not self._token_scale
-        cost = round(nano) if by_dollars else step.cost_of(arm, expected)
-        return Estimate(arm=arm.name, success=round(success, 6), cost_nano=cost, output_tokens=expected)
 
     def _moved(
         self, step: Step, unseen: Sequence[Arm], known: Sequence[Arm], found: dict[str, Estimate]

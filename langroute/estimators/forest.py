@@ -87,11 +87,18 @@ class Forest:
     def _inside(places: NDArray[np.intp], limit: int) -> bool:
         return not len(places) or (int(places.min()) >= 0 and int(places.max()) < limit)
 
-    def sums(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """What the trees say of rows (n, width), NaN where a feature is unknown; (n, sums)."""
+    def sums(self, rows: NDArray[np.floating[Any]], *, first: int | None = None) -> NDArray[np.float64]:
+        """What the trees say of rows (n, width), NaN where a feature is unknown; (n, sums).
+
+        Args:
+            rows: the features.
+            first: only so many sums, the others' trees are not walked; all for None.
+        """
         if len(rows) > _ROWS_AT_ONCE:
-            parts = [self.sums(rows[at : at + _ROWS_AT_ONCE]) for at in range(0, len(rows), _ROWS_AT_ONCE)]
+            parts = [self.sums(rows[at : at + _ROWS_AT_ONCE], first=first) for at in range(0, len(rows), _ROWS_AT_ONCE)]
             return np.concatenate(parts)
+        starts, base = self._starts[:first], self._base[:first]
+        roots = self._roots if first is None else self._roots[: int(self._trees[:first].sum())]
         width = self.width
         seen = np.zeros((len(rows), 2 * width + 1), dtype=np.float32)
         seen[:, :width] = rows
@@ -102,14 +109,14 @@ class Forest:
             seen[:, width : 2 * width][missing] = np.inf
         offset = np.arange(0, seen.size, seen.shape[1], dtype=np.intp)[:, None]
         flat = seen.ravel()
-        place = np.repeat(self._roots[None, :], len(rows), axis=0)
+        place = np.repeat(roots[None, :], len(rows), axis=0)
         for _ in range(self.depth):
             asked = self._feature.take(place)
             asked += offset
             right = flat.take(asked) >= self._threshold.take(place)
             place = self._left.take(place)
             place += right
-        return np.add.reduceat(self._value.take(place), self._starts, axis=1) + self._base
+        return np.add.reduceat(self._value.take(place), starts, axis=1) + base
 
     def parts(self) -> Parts:
         """All that `from_parts` needs."""

@@ -54,6 +54,14 @@ def texts(values: Any, field: str, size: int, *, empty: bool = False) -> NDArray
     return column
 
 
+def groups(columns: Columns, size: int) -> NDArray[np.str_]:
+    """The column ``group``; ``all`` where it says nothing, as in the tables of own episodes."""
+    if "group" not in columns:
+        return np.full(size, "all")
+    found = texts(columns["group"], "group", size, empty=True)
+    return np.where(found == "", "all", found)
+
+
 def asked(columns: Columns, size: int) -> tuple[str, ...]:
     """The column ``text``: kept apart from arrays, in which each text would take the room of the longest."""
     if "text" not in columns:

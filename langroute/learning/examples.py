@@ -28,7 +28,7 @@ class Examples:
     Attributes:
         task: (n,) what was attempted; rows of one task are never on both sides of a fold.
         episode: (n,) the episode a row belongs to; the task where the table has none.
-        group: (n,) what the task belongs to; ``all`` where the table has none.
+        group: (n,) what the task belongs to; ``all`` where the table says nothing.
         arm: (n,) what attempted it.
         run: (n,) which attempt of this arm at this task; 0 where the table has none.
         success: (n,) in [0, 1].
@@ -75,7 +75,7 @@ class Examples:
         found: dict[str, Any] = {
             "task": task,
             "episode": _episodes(columns, task),
-            "group": column.texts(columns["group"], "group", size) if "group" in columns else np.full(size, "all"),
+            "group": column.groups(columns, size),
             "arm": column.texts(column.required(columns, "arm", "model"), field, size),
             "success": column.successes(columns, size),
             "cost_nano": column.costs(columns, size),

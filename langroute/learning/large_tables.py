@@ -4,7 +4,7 @@ import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ LARGE = 200_000
 """Tables with more rows are trained on in batches."""
 
 _MOST_NAMES = 100_000
+_FOLDS = 2  # half of so many rows is enough to judge the other half by
 
 
 def train_large(
@@ -52,24 +53,25 @@ def train_large(
     Raises:
         OutcomesInvalid: there is too little to learn from.
     """
+    options = replace(learner.options, folds=min(learner.options.folds, _FOLDS))
     scanned = _scan(batches, tell)
     check_known(len(scanned.success), len(np.unique(scanned.task)), scanned.names, scanned.success)
     schema = learner.schema_for(scanned.schema())
     arms = learner.arms_for(scanned.names, scanned.mean_costs())
     targets = Targets(success=scanned.success, output_tokens=scanned.tokens, cost_nano=scanned.cost)
     _, together = np.unique(scanned.task, return_inverse=True)
-    done = _Counted(tell, 3 * (learner.options.folds + 1))
+    done = _Counted(tell, 3 * (options.folds + 1))
     with tempfile.TemporaryDirectory(prefix="langroute-train-") as folder:
         spool = SpooledRows(Path(folder) / "rows", width=schema.width + len(arms.columns))
         for batch in batches():
             own = arms.features[arms.places(batch.arm)]
             spool.add(np.concatenate([schema.matrix(batch.rows), own], axis=1).astype(np.float32))
         estimator, grown = boosted(
-            spool, targets, scanned.weight, together, schema, arms, learner.options, seed, done.tell, beside=True
+            spool, targets, scanned.weight, together, schema, arms, options, seed, done.tell, beside=True
         )
-    predicted = _predicted(grown, targets, scanned.weight, together, learner.options.folds, seed)
+    predicted = _predicted(grown, targets, scanned.weight, together, options.folds, seed)
     metrics = {
-        "folds": learner.options.folds,
+        "folds": options.folds,
         "seed": seed,
         "basis": "out of fold by task, by the trees of the inner folds; 95% intervals over a sample of tasks",
         **measured(

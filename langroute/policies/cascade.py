@@ -20,7 +20,7 @@ class CascadePolicy:
     """Cascade routing (2410.10347): routes, cascades, or both, whichever is worth most at the price of a dollar.
 
     The ex-ante quality of an arm is its estimate's success. The post-hoc quality of an answer is read off its
-    confidence by `quality`; `judge` rejects an answer whenever running on is worth more than its price, so that the flow
+    confidence by `quality`; `judge` rejects an answer whenever running on is worth more than its price, so the flow
     asks this policy again, which picks the next arm. Give the same object to the router as policy and as acceptance.
 
     The paper passes on the best of all answers; the flow passes on the last, so going on is a little overrated here.

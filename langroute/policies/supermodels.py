@@ -21,9 +21,9 @@ class SupermodelRule:
 
     ``U(S)`` is the expected maximum over S: of an arm that has run its post-hoc quality, of one still to run its ex-ante
     quality plus a normal error, whose covariance is that of post-hoc minus ex-ante qualities. After each answer
-    everything is weighed again; where no further arm gains more than its price, one stops. The expectation is taken
-    over 256 fixed antithetic draws, so it is deterministic, and exact for a single arm. Ours (reconstructions): of
-    more than 8 arms only the 8 worth most alone are combined, and means are not updated by what others' answers came to.
+    everything is weighed again; where no further arm gains more than its price, one stops. The expectation is over
+    256 fixed antithetic draws, so it is deterministic, and exact for a single arm. Our reconstructions: of more than
+    8 arms only the 8 worth most alone are combined, and what other arms' answers came to moves no mean.
 
     Attributes:
         covariance: (k, k) of post-hoc minus ex-ante qualities.
@@ -47,9 +47,7 @@ class SupermodelRule:
             raise ArtifactInvalid(f"cascade: covariance must be square and finite, not {self.covariance.shape}")
         values, vectors = np.linalg.eigh((self.covariance + self.covariance.T) / 2)
         if values.min(initial=0.0) < -1e-8 or self.depth < 1 or not self.dearer or min(self.dearer) < 0:
-            raise ArtifactInvalid(
-                "cascade: covariance must have no negative eigenvalue, depth be 1 or more, dearer not < 0"
-            )
+            raise ArtifactInvalid("cascade: a negative eigenvalue of covariance, a depth below 1, or dearer below 0")
         half = np.random.default_rng(0).standard_normal((_DRAWS // 2, len(values)))
         normal = np.concatenate((half, -half))
         object.__setattr__(self, "_noise", normal @ (vectors * np.sqrt(np.maximum(values, 0.0))).T)
@@ -69,14 +67,17 @@ class SupermodelRule:
         open_ = [arm for arm in allowed if arm not in seen]
         price = price * self.dearer[min(len(seen), len(self.dearer) - 1)]
         held = max(seen.values(), default=-np.inf)
-        best: tuple[float, tuple[int, ...]] = (held, ())
+        best: tuple[int, ...] = ()
+        worth_best, paid_best = held, 0.0
         for chosen in self._sets(open_, before - price * cost, self.depth - len(seen)):
-            worth = self._expected_best(before, held, chosen) - price * float(cost[list(chosen)].sum())
-            if (not best[1] and not seen) or worth > best[0] + 1e-12:
-                best = (worth, chosen)
-        if not best[1]:
+            paid = float(cost[list(chosen)].sum())
+            worth = self._expected_best(before, held, chosen) - price * paid
+            ahead = round(worth - worth_best, 9) if np.isfinite(worth_best) else 1.0
+            if ahead > 0 or (ahead == 0 and best and paid < paid_best):
+                best, worth_best, paid_best = chosen, worth, paid
+        if not best:
             return None
-        return best[1][0] if self.order is not None else min(best[1], key=lambda arm: (cost[arm], arm))
+        return best[0] if self.order is not None else min(best, key=lambda arm: (cost[arm], arm))
 
     def _expected_best(self, before: Floats, held: float, chosen: tuple[int, ...]) -> float:
         """U(S) of the answers held and the arms chosen."""

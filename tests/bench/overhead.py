@@ -29,6 +29,10 @@ ADDED = {
     "chat_model_sync_1000": ("chat_model_1000", "agent_1000"),
     "middleware_sync_1000": ("middleware_1000", "agent_1000"),
     "sqlite_added": ("chat_model_sqlite", "chat_model"),
+    "boosted_sync": ("boosted", "agent"),
+    "boosted_async": ("boosted_async", "agent_async"),
+    "boosted_middleware_sync": ("boosted_middleware", "agent"),
+    "boosted_sync_1000": ("boosted_1000", "agent_1000"),
 }
 # Further differences, for people: no target hangs on them.
 ALSO_ADDED = {
@@ -46,6 +50,10 @@ TARGETS = {
     "own_path_growth": 1.1,
     "versus_litellm": 0.1,
     "sqlite_added": 0.45,
+    "boosted_sync": 0.4,
+    "boosted_async": 0.5,
+    "boosted_middleware_sync": 0.6,
+    "boosted_sync_1000": 0.4,
 }
 _BATCH_S = 0.006
 _MOST_CALLS = 40

@@ -7,8 +7,11 @@ episode, of its own. Histories alternate between n and n + 2 messages, as turns 
 
 import asyncio
 import logging
+import math
 import os
+import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -29,7 +32,7 @@ from langroute import Budget, ModelPool, Price, RoutedChatModel, StepRouter, dri
 from langroute.episodes import RunPlace
 from langroute.flow import Call, Reply, journey
 from langroute.integrations.request import StepReader, model_call
-from langroute.records import Step, Usage
+from langroute.records import KINDS, Step, Usage
 
 Case = Callable[[int], float]
 clock: Callable[[], float] = time.perf_counter
@@ -174,7 +177,7 @@ def routed(**options: Any) -> BaseChatModel:
     return RoutedChatModel(router(**options))
 
 
-def routing_middleware() -> Any:
+def routing_middleware(**options: Any) -> Any:
     """The middleware door.
 
     Raises:
@@ -182,7 +185,55 @@ def routing_middleware() -> Any:
     """
     from langroute.integrations.middleware import RoutingMiddleware  # noqa: PLC0415 - may be missing
 
-    return RoutingMiddleware(router())
+    return RoutingMiddleware(router(**options))
+
+
+def boosted_policy(folder: Path) -> str:
+    """A policy of boosted trees over the four arms, trained here and stored: 100 trees for each of its three sums.
+
+    Raises:
+        ImportError: XGBoost is not installed.
+    """
+    import xgboost  # noqa: F401, PLC0415 - says that it is missing
+
+    from langroute.learning.boosted_sums import TreeOptions  # noqa: PLC0415
+    from langroute.learning.boosting import BoostedLearner  # noqa: PLC0415
+    from langroute.learning.examples import Examples  # noqa: PLC0415
+    from langroute.learning.training import train  # noqa: PLC0415
+
+    # So slow a rate that no sum stops before its last tree: the most that a decision may have to walk.
+    options = TreeOptions(rate=0.01, patience=100, folds=2)
+    trained = train(Examples.read(_outcomes()), BoostedLearner(options=options), folds=2)
+    return str(trained.save(folder / "boosted"))
+
+
+def _outcomes(rows: int = 4_000) -> dict[str, Any]:
+    """Steps of which every column that a policy reads tells something."""
+    source, columns = random.Random(0), defaultdict(list)
+    for number in range(rows):
+        arm, kind = source.randrange(4), source.randrange(4)
+        retries, size, share = source.randrange(3), source.lognormvariate(8, 1), source.random()
+        chance = 0.55 + 0.08 * arm - 0.08 * kind - 0.06 * retries + 0.1 * share - 0.02 * math.log(size)
+        tokens = 1 + round(source.gammavariate(4, 20) * (1 + kind + retries))
+        row = {
+            "task": f"task-{number // 4}",
+            "arm": list(_PRICES)[arm],
+            "success": float(source.random() < chance),
+            "cost_usd": tokens * 1e-6 * 4.0**arm,
+            "output_tokens": float(tokens),
+            "kind": KINDS[kind],
+            "node": f"node-{source.randrange(12)}",
+            "tool_category": source.choice(("", "search", "code")),
+            "retries": float(retries),
+            "input_tokens": size,
+            "prompt_bytes": 4 * size * source.random(),
+            "budget_share": share,
+            "call_index": float(number % 4),
+            "prior_confidence": source.choice((None, source.random())),
+        }
+        for name, value in row.items():
+            columns[name].append(value)
+    return dict(columns)
 
 
 def plain_hook() -> Any:
@@ -255,14 +306,23 @@ def cases(loop: asyncio.AbstractEventLoop, folder: Path) -> tuple[dict[str, Case
         "own_path_1000": own_path(LONG),
         "plain_hook_async": async_agent(loop, InstantModel(), middleware=[plain_hook()]),
     }
+    reasons: dict[str, str] = {}
+    try:
+        learned = boosted_policy(folder)
+        made["boosted"] = agent(routed(policy=learned))
+        made["boosted_async"] = async_agent(loop, routed(policy=learned))
+        made["boosted_1000"] = agent(routed(policy=learned), messages=LONG)
+        made["boosted_middleware"] = agent(InstantModel(), middleware=[routing_middleware(policy=learned)])
+    except ImportError as missing:
+        reasons["boosted"] = f"XGBoost is not installed ({missing})"
     try:
         made["middleware"] = agent(InstantModel(), middleware=[routing_middleware()])
         made["middleware_1000"] = agent(InstantModel(), middleware=[routing_middleware()], messages=LONG)
         made["middleware_tools"] = agent(InstantModel(), middleware=[routing_middleware()], tools=[search, order])
         made["middleware_async"] = async_agent(loop, InstantModel(), middleware=[routing_middleware()])
     except ImportError as missing:
-        return made, {"middleware": f"this version has no middleware door ({missing})"}
-    return made, {}
+        reasons["middleware"] = f"this version has no middleware door ({missing})"
+    return made, reasons
 
 
 def _sqlite_ledger(folder: Path) -> Any:

@@ -137,3 +137,22 @@ def test_always_small_never_costs_more_than_always_large(kind: Kind, usage: Usag
     record = replace(record, outcome=Outcome(arm=arm.name, usage=usage, cost_nano=usage.cost_nano(arm.price)))
     small, large = (replay_episode([record], arms=ARMS, policy_name=f"always-{size}") for size in ("small", "large"))
     assert small.nano <= small.recorded_nano <= large.nano
+
+
+def test_a_learned_estimator_tells_what_it_expects_of_the_changes() -> None:
+    """The gain of an accepted answer is the chosen arm's success less the recorded one's; others have none."""
+    decide = decider(arms=ARMS, estimator=SampleEstimator(), governor=SampleGovernor(), policy=PinnedPolicy(["large"]))
+    replayed = replay_episode(episode(), arms=ARMS, policy_name="learned", decide=decide, learned=True)
+    gains = [call.gain for call in replayed.calls]
+    assert [gain is None for gain in gains] == [not _accepted(record) for record in episode() if record.outcome]
+    known = [gain for gain in gains if gain is not None]
+    assert known[-1] > 0  # the report was made by the small arm
+    assert replayed.gain == pytest.approx(sum(known) / len(known))
+    assert any("model-based" in text for text in replayed.assumptions)
+    blind = replay_episode(episode(), arms=ARMS, policy_name="beliefs", decide=decide)
+    assert blind.gain is None
+    assert any("nothing is said of quality" in text for text in blind.assumptions)
+
+
+def _accepted(record: Record) -> bool:
+    return record.outcome is not None and record.outcome.accepted

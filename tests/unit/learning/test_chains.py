@@ -41,8 +41,9 @@ def test_abilities_are_found_again() -> None:
     found = fit_abilities(Tallies.of(table))
     assert np.argsort(found.merit("a")).tolist() == [0, 1, 2]
     assert found.merit("b")[0] - found.merit("a")[0] > 1.5
-    fitted = found.success(None, Tallies.of(table).groups)
-    assert np.corrcoef(fitted.ravel(), truth.ravel())[0, 1] > 0.9
+    tallies = Tallies.of(table)
+    fitted = found.success(None, tallies.groups)
+    assert np.abs(fitted - truth).mean() < 0.7 * np.abs(tallies.rate - truth).mean()
     assert np.array_equal(found.merit("never seen"), found.ability)
 
 
@@ -56,12 +57,12 @@ def test_costs_are_found_again() -> None:
 
 def test_a_chain_starts_cheap_where_cheap_is_at_home() -> None:
     """Group b starts with the cheap arm; no chain goes from a dearer to a cheaper arm of this world."""
-    policy = fit_chains(Tallies.of(world()[0]))
+    policy = fit_chains(Tallies.of(world()[0]), prices=[0.1, 0.3, 200.0])
     assert policy.order(price=0.3, domain="b")[0] == "cheap"
     for domain in ("a", "b"):
         order = policy.order(price=0.1, domain=domain)
         assert list(order) == sorted(order, key=ARMS.index)
-    assert policy.order(price=100.0, domain="a") == ()
+    assert policy.order(price=200.0, domain="a") == ()
 
 
 def test_chains_beat_the_strong_arm_on_tasks_not_seen() -> None:
