@@ -121,10 +121,10 @@ def _tell(trained: "Trained", save: Path) -> None:
         "arms.",
         _prices_told(trained),
         *_stands_told(trained),
-        f"Saved in {save}; {save}/MODEL_CARD.md tells more.",
     ]
     for text in sentences:
         out.print(Paragraph(text=text))
+    typer.echo(f"Saved in {save}; see {save / 'MODEL_CARD.md'}")
 
 
 def _stands_told(trained: "Trained") -> list[str]:
