@@ -127,9 +127,7 @@ def grid_of(table: TaskTable) -> OutcomeGrid:
     """Rates and nano-dollars of every arm on every task; an unknown cost is read as the arm's mean."""
     tallies = table.tallies
     cost = np.where(np.isnan(tallies.cost), _dollars(table), tallies.cost) * NANO_PER_DOLLAR
-    return OutcomeGrid(
-        tasks=tallies.tasks, groups=tallies.groups, arms=tallies.arms, success=tallies.rate, cost=cost
-    )
+    return OutcomeGrid(tasks=tallies.tasks, groups=tallies.groups, arms=tallies.arms, success=tallies.rate, cost=cost)
 
 
 def _place(groups: Sequence[str], name: str) -> int:
