@@ -20,6 +20,8 @@ from langroute.records import Arm, Estimate, Step
 
 _log = logging.getLogger("langroute.artifacts")
 
+_FINGERPRINT_SHOWN = 8
+
 CLASSES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "estimator": {
@@ -41,13 +43,17 @@ CLASSES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "single_answer": "langroute.acceptance.entropy:SingleAnswerAcceptance",
             "worth": "langroute.acceptance.worth:WorthAcceptance",
         },
-        "policy": {},
+        "policy": {
+            "cascade": "langroute.policies.cascade:CascadePolicy",
+            "chain": "langroute.policies.chain:ChainPolicy",
+            "difference": "langroute.policies.difference:DifferencePolicy",
+        },
         "targets": {
             "prices": "langroute.prices_of_targets:PriceTable",
         },
     }
 )
-"""Section -> type -> ``module:class``. A new fitted thing gets its line here."""
+"""Section -> type -> ``module:class``. A new fitted thing gets its line here; its type is the ``name`` of its class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +64,7 @@ class LearnedPolicy:
         artifact: what it was read from.
         estimator: what to expect of an arm; reads text by the artifact's encoder, where it has one.
         policy: the rule of choice; None where the artifact leaves it to the router.
-        acceptance: rules an answer must pass, beside well-formedness.
+        acceptance: rules an answer must pass, beside well-formedness; the policy itself where it judges answers, too.
         targets: prices of a dollar for targets of quality or cost; None where the artifact has none.
     """
 
@@ -69,23 +75,37 @@ class LearnedPolicy:
     targets: Any = None
 
 
-class ReadingEstimator:
-    """An estimator and the encoder that reads what was asked for it.
+class LearnedEstimator:
+    """An estimator with the data that it learned from in its version, so that the log tells one training from another.
 
     Args:
         estimator: what to expect of an arm.
-        encoder: makes ``Features.text``.
+        artifact: what it was made of.
     """
 
-    def __init__(self, estimator: Estimator, encoder: TextEncoder) -> None:
+    def __init__(self, estimator: Estimator, artifact: Artifact) -> None:
         self.inner = estimator
-        self.encoder = encoder
         self.name = estimator.name
-        self.version = estimator.version
+        data = str(artifact.data.get("fingerprint", ""))[:_FINGERPRINT_SHOWN]
+        self.version = f"{estimator.version}+{data}" if data else estimator.version
 
     def estimate(self, step: Step, arms: Sequence[Arm]) -> tuple[Estimate, ...]:
         """One estimate per arm, in the order of ``arms``."""
         return self.inner.estimate(step, arms)
+
+
+class ReadingEstimator(LearnedEstimator):
+    """The same with the encoder that reads what was asked for it.
+
+    Args:
+        estimator: what to expect of an arm.
+        artifact: what it was made of.
+        encoder: makes ``Features.text``.
+    """
+
+    def __init__(self, estimator: Estimator, artifact: Artifact, encoder: TextEncoder) -> None:
+        super().__init__(estimator, artifact)
+        self.encoder = encoder
 
     def encode(self, text: str) -> tuple[float, ...]:
         """The text as the estimator was trained to read it."""
@@ -98,7 +118,7 @@ def open_policy(folder: str | Path, arms: Sequence[Arm] = ()) -> LearnedPolicy:
     Args:
         folder: an artifact.
         arms: the pool it is to serve. An arm that was never seen in training is warned of in the log
-            (``langroute.artifacts``): its estimates come from the prior.
+            (``langroute.artifacts``): its estimates come from the prior, and each decision says so.
 
     Raises:
         ArtifactInvalid: the folder is damaged or of another version, or a piece cannot be made.
@@ -110,11 +130,15 @@ def open_policy(folder: str | Path, arms: Sequence[Arm] = ()) -> LearnedPolicy:
         raise ArtifactInvalid(f"is missing; {artifact.way_out}", field="sections.estimator")
     _warn_of_unseen(estimator, arms, artifact)
     encoder = cast("TextEncoder | None", _only(found, "encoder"))
+    policy = cast("RoutingPolicy | None", _only(found, "policy"))
+    rules = cast("tuple[Acceptance, ...]", found.get("acceptance", ()))
     return LearnedPolicy(
         artifact=artifact,
-        estimator=estimator if encoder is None else ReadingEstimator(estimator, encoder),
-        policy=cast("RoutingPolicy | None", _only(found, "policy")),
-        acceptance=cast("tuple[Acceptance, ...]", found.get("acceptance", ())),
+        estimator=LearnedEstimator(estimator, artifact)
+        if encoder is None
+        else ReadingEstimator(estimator, artifact, encoder),
+        policy=policy,
+        acceptance=(*rules, policy) if isinstance(policy, Acceptance) else rules,
         targets=_only(found, "targets"),
     )
 

@@ -40,6 +40,7 @@ class Decider:
         self._arms = tuple(arms)
         self._by_name = {arm.name: arm for arm in arms}
         self._estimator = estimator
+        self._estimated_by = f"{estimator.name} {estimator.version}"
         self._governor = governor
         self._policy = policy
         self._tiers = tiers
@@ -68,7 +69,9 @@ class Decider:
         ruling = self._closing(self._tiered(ruled, step), step, estimates)
         decision = self._policy.choose(step, estimates, ruling)
         check_within(decision, ruling)
-        thought = Deliberation(step=step, estimates=estimates, ruling=ruling, decision=decision)
+        thought = Deliberation(
+            step=step, estimates=estimates, ruling=ruling, decision=decision, estimator=self._estimated_by
+        )
         measures = self._measures(thought, ruled)
         return replace(thought, measures=measures) if measures else thought
 

@@ -23,6 +23,7 @@ class Deliberation:
     ruling: Ruling
     decision: RoutingDecision
     measures: tuple[Measure, ...] = ()
+    estimator: str = ""
 
 
 def record_of(
@@ -43,6 +44,7 @@ def record_of(
         decision=thought.decision,
         action=action,
         measures=(*measures, *thought.measures),
+        estimator=thought.estimator,
     )
 
 

@@ -10,6 +10,8 @@ from math import isfinite
 
 from tenacity import RetryCallState, Retrying, wait_random_exponential
 
+from langroute.errors import LangrouteError
+
 _NEVER_SENT = ("ConnectError", "ConnectionRefusedError", "gaierror", "ConnectTimeout", "PoolTimeout")
 _TRANSIENT_NAMES = (
     "APIConnectionError",
@@ -84,6 +86,16 @@ def classify_fault(error: BaseException) -> Fault:
         return Fault(name=name, billed=False, transient=True, elsewhere=True)
     transient = isinstance(error, Exception) and any(base.__name__ in _TRANSIENT_NAMES for base in type(error).__mro__)
     return Fault(name=name, billed=True, transient=transient, elsewhere=transient)
+
+
+def steers(error: BaseException) -> bool:
+    """Whether an error is no failure of a call, but steers the program around it.
+
+    Cancellation, an interpreter that ends, langroute's own word on budgets and settings, and LangGraph's interrupts and
+    commands, which are known by name here.
+    """
+    bubbles = any(base.__name__ == "GraphBubbleUp" for base in type(error).__mro__)
+    return bubbles or not isinstance(error, Exception) or isinstance(error, LangrouteError)
 
 
 _backoff = wait_random_exponential(multiplier=0.5, max=8.0)

@@ -132,7 +132,7 @@ def _try(
     call = Call(arm=arm, output_limit=record.decision.output_limit, gated=bool(gates), record=record)
     attempt = yield from _made(router, request, call, learned)
     if attempt is None:
-        return False, None
+        return learned.stands, learned.answer if learned.stands else None
     if not gates:
         yield attempt.close()
         return True, attempt.value
@@ -167,7 +167,7 @@ def _fail(
     began: float,
     draw: Draw | None,
 ) -> Generator[Act, Any, None]:
-    """Book a call that failed; raises its error unless the step is to be tried again."""
+    """Book a call that failed; raises its error unless the step is to be tried again, or the answer before stands."""
     fault, arm, record = classify_fault(error), call.arm, call.record
     barred_too = _same_model(router, record, arm)
     others = _another_arm(record, barred_too)
@@ -177,6 +177,9 @@ def _fail(
     close = (
         failed(record, request, call, fault, took) if draw is None else failed_draw(record, request, draw, fault, took)
     )
+    if not again and learned.falls_back(error, started=call.started):
+        yield replace(close, record=_falling_back(close.record, learned))
+        return
     yield replace(close, then=("failover" if others else "retry") if again else "")
     if not again:
         raise error
@@ -189,6 +192,11 @@ def _fail(
     if not others:
         learned.faulted.clear()
         yield Pause(seconds=max(router.pause_before(learned.faults), fault.retry_after_s))
+
+
+def _falling_back(record: Record, learned: Learned) -> Record:
+    reason = f"The doubted answer of {learned.answered_by} is passed on: it is paid for, and this call failed."
+    return changed(record, measures=(*record.measures, Measure(action="failover", reason=reason)))
 
 
 def _judge(

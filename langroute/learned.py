@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from langroute.faults import steers
 from langroute.questions import Question
 from langroute.records import Measure, Rejection, Step
 
@@ -30,7 +31,9 @@ class Learned:
     said_no: bool = False
     place: str = ""
     answer: Any = None
+    answered_by: str = ""
     well_formed: bool = False
+    stands: bool = False
     error: BaseException | None = None
 
     @property
@@ -46,7 +49,17 @@ class Learned:
         self.rejected.append(Rejection(arm=arms[0], reason=reason))
         self.refused += [Rejection(arm=arm, reason=reason) for arm in arms[1:]]
         if well_formed or not self.well_formed:
-            self.answer, self.well_formed = value, well_formed
+            self.answer, self.answered_by, self.well_formed = value, arms[0], well_formed
+
+    def falls_back(self, error: BaseException, *, started: bool) -> bool:
+        """Whether the answer kept stands, now that its successor failed for good.
+
+        It does where it was only doubted: it is paid for, and better than none. Not where it was malformed, where
+        something of the successor was streamed already, or where the error steers the program rather than tells of a
+        failure.
+        """
+        self.stands = bool(self.rejected) and self.well_formed and not started and not steers(error)
+        return self.stands
 
     def _rejected_for(self, defects: frozenset[str]) -> int:
         return sum(not defects.isdisjoint(tried.reason.split(", ")) for tried in self.rejected)

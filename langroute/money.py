@@ -354,3 +354,8 @@ class Price:
             most_in, most_out = tier._dearest(input_tokens)
             dearest_in, dearest_out = max(dearest_in, most_in), max(dearest_out, most_out)
         return dearest_in, dearest_out
+
+
+def as_dollars(nano: int | None) -> float | None:
+    """Dollars as a float, for logs; None stays None."""
+    return None if nano is None else nano / NANO_PER_DOLLAR

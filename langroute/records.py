@@ -10,7 +10,7 @@ from math import log
 from typing import Literal
 
 from langroute.books import Resource
-from langroute.money import NANO_PER_DOLLAR, Price
+from langroute.money import Price, as_dollars
 from langroute.quick import quick
 from langroute.situation import KINDS, Arm, BudgetView, CacheView, Features, Kind, Pressure, Rejection, Step
 
@@ -78,12 +78,14 @@ class Estimate:
         success: probability that the step is done right, in [0, 1].
         cost_nano: expected nano-dollars.
         output_tokens: expected output tokens, which ``cost_nano`` is based on.
+        caveat: what it rests on where that is not what all others do, in a few words; empty as a rule.
     """
 
     arm: str
     success: float
     cost_nano: int
     output_tokens: int
+    caveat: str = ""
 
 
 @quick
@@ -323,6 +325,7 @@ class Record:
         measures: what was done beside choosing an arm: a lower tier, a lower limit, a compressed prompt, a last call,
             a check of the answer.
         checks: id of the record whose answer this call checks; empty for a call of the agent's own.
+        estimator: name and version of what gave the estimates; empty in rows that are older than this field.
     """
 
     id: str
@@ -336,6 +339,7 @@ class Record:
     pool: str = ""
     measures: tuple[Measure, ...] = ()
     checks: str = ""
+    estimator: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -393,8 +397,3 @@ class EpisodeEnd:
     success: float | None = None
     note: str = ""
     source: Judge = "success"
-
-
-def as_dollars(nano: int | None) -> float | None:
-    """Dollars as a float, for logs; None stays None."""
-    return None if nano is None else nano / NANO_PER_DOLLAR

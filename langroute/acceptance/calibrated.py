@@ -45,6 +45,8 @@ class CalibratedAcceptance:
         ConfigError: no arms, or thresholds that keep another guarantee or belong to no arm.
     """
 
+    name = "calibrated"
+
     def __init__(
         self,
         *,

@@ -12,6 +12,9 @@ from langroute.estimators.prior import PriorEstimator
 from langroute.estimators.rows import Expected
 from langroute.records import Arm, Estimate, Step
 
+BY_RANK = "never seen in training, so placed by its rank"
+"""The caveat of an estimate of such an arm."""
+
 
 class ArmScale:
     """Places of arms: 0 is the weak arm, 1 the strong one, and an arm between has that share of the gain.
@@ -46,7 +49,9 @@ class ArmScale:
         expected = self._prior.estimate(step, (arm,))[0].output_tokens if tokens is None else round(tokens)
         expected = min(expected, step.output_cap)
         success = round(min(1.0, max(0.0, weak + place * (strong - weak))), 6)
-        return Estimate(arm=arm.name, success=success, cost_nano=step.cost_of(arm, expected), output_tokens=expected)
+        caveat = "" if arm.name in self.places else BY_RANK
+        cost = step.cost_of(arm, expected)
+        return Estimate(arm=arm.name, success=success, cost_nano=cost, output_tokens=expected, caveat=caveat)
 
     def expected(self, weak: NDArray[np.float64], strong: NDArray[np.float64], arms: Sequence[str]) -> Expected:
         """The same for rows of a table, from (n,) successes of the two ends.

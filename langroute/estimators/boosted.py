@@ -13,8 +13,9 @@ from langroute.estimators.calibration import MonotoneCalibration, logistic, logi
 from langroute.estimators.feature_schema import FeatureSchema
 from langroute.estimators.forest import Forest
 from langroute.estimators.parts import Parts
-from langroute.estimators.prior import PriorEstimator
+from langroute.estimators.prior import BY_PRIOR, PriorEstimator
 from langroute.estimators.rows import Expected, StepRows
+from langroute.quick import changed
 from langroute.records import Arm, Estimate, Step
 
 _MOST_KNOWN = 256
@@ -32,7 +33,7 @@ class BoostedEstimator:
 
     An arm that was never seen in training (`unseen`) is estimated by the prior, moved: by as much as the learned
     success of the pool's known arms differs in log odds from what the prior says of them in this step; its tokens are
-    the mean of theirs. An arm that is gone from the pool changes nothing.
+    the mean of theirs, and its estimate says so (``caveat``). An arm that is gone from the pool changes nothing.
 
     Args:
         schema: how a step is read.
@@ -79,7 +80,7 @@ class BoostedEstimator:
             return tuple(self._learned(step, arms))
         known = [arm for arm, place in zip(arms, places, strict=True) if place is not None]
         if not known:
-            return self._prior.estimate(step, arms)
+            return tuple([changed(one, caveat=BY_PRIOR) for one in self._prior.estimate(step, arms)])
         found = {one.arm: one for one in self._learned(step, known)}
         found |= self._moved(step, [arm for arm in arms if arm.name not in found], known, found)
         return tuple([found[arm.name] for arm in arms])
@@ -159,6 +160,7 @@ class BoostedEstimator:
                 success=round(float(logistic(logit(prior.success) + shift)), 6),
                 cost_nano=step.cost_of(arm, tokens),
                 output_tokens=tokens,
+                caveat=BY_PRIOR,
             )
             for arm, prior in zip(unseen, self._prior.estimate(step, unseen), strict=True)
         }

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from langroute.estimators.prior import PriorEstimator
+from langroute.estimators.prior import BY_PRIOR, PriorEstimator
 from langroute.estimators.rows import Expected
+from langroute.quick import changed
 from langroute.records import Arm, Estimate, Step
 
 _PRIOR = PriorEstimator()
@@ -17,7 +18,8 @@ def estimates_of(step: Step, arms: Sequence[Arm], expected: Expected, known: dic
 
     The price is the arm's own for this step, its prompt cache included, of the output tokens expected. Where the
     table that was learned from knows no tokens, they are those that the expected bill pays for beside the input, and
-    where it knows no costs either, the prior's. An arm that was never seen in training is estimated by the prior.
+    where it knows no costs either, the prior's. An arm that was never seen in training is estimated by the prior, and
+    its estimate says so.
 
     Args:
         step: what is decided on.
@@ -54,7 +56,7 @@ def unseen_arms(arms: Sequence[Arm], known: dict[str, int]) -> tuple[str, ...]:
 
 def _estimate(step: Step, arm: Arm, expected: Expected, column: int | None) -> Estimate:
     if column is None:
-        return _PRIOR.estimate(step, (arm,))[0]
+        return changed(_PRIOR.estimate(step, (arm,))[0], caveat=BY_PRIOR)
     tokens, cost = float(expected.output_tokens[0, column]), float(expected.cost_nano[0, column])
     if np.isnan(tokens):
         tokens = _PRIOR.estimate(step, (arm,))[0].output_tokens if np.isnan(cost) else _paid_for(step, arm, cost)

@@ -68,7 +68,10 @@ class MeanEstimator:
             tokens = round(sum(one.output_tokens for one in estimates) / len(estimates))
             success = sum(one.success for one in estimates) / len(estimates)
             cost = step.cost_of(arm, tokens)
-            found.append(Estimate(arm=arm.name, success=round(success, 6), cost_nano=cost, output_tokens=tokens))
+            caveat = next((one.caveat for one in estimates if one.caveat), "")
+            found.append(
+                Estimate(arm=arm.name, success=round(success, 6), cost_nano=cost, output_tokens=tokens, caveat=caveat)
+            )
         return tuple(found)
 
     def predict(self, rows: StepRows, arms: Sequence[str]) -> Expected:

@@ -23,6 +23,9 @@ class KindPrior:
     output_tokens: int
 
 
+BY_PRIOR = "never seen in training, so estimated by the prior"
+"""The caveat of an estimate that a fitted estimator leaves to the prior."""
+
 DEFAULT_PRIORS: Mapping[Kind, KindPrior] = MappingProxyType(
     {
         "control": KindPrior(weakest=0.70, strongest=0.96, output_tokens=250),

@@ -82,7 +82,8 @@ def _check_place(place: Path) -> None:
 
 def _pieces(fitted: Fitted | Sequence[Fitted]) -> list[Piece]:
     items = fitted if isinstance(fitted, Sequence) else [fitted]
-    return [Piece(type=item.name, parts=item.parts()) for item in items]
+    # Of its class: the name of an instance may say more, for example which guarantee a rule keeps.
+    return [Piece(type=type(item).name, parts=item.parts()) for item in items]
 
 
 def _all_arrays(pieces: Mapping[str, Sequence[Piece]]) -> dict[str, NDArray[Any]]:

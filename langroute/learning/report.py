@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from langroute.artifacts import LearnedPolicy, ReadingEstimator
+from langroute.artifacts import LearnedEstimator, LearnedPolicy, ReadingEstimator
 from langroute.errors import OutcomesInvalid
 from langroute.estimators.rows import Expected, Predictor
 from langroute.learning.baseline_table import baseline_table
@@ -116,6 +116,7 @@ def _reader(learned: LearnedPolicy, examples: Examples) -> tuple[Predictor, Exam
     estimator: Any = learned.estimator
     if isinstance(estimator, ReadingEstimator):
         examples = examples.reading(estimator.encoder) if examples.knows_text else examples
+    if isinstance(estimator, LearnedEstimator):
         estimator = estimator.inner
     if not isinstance(estimator, Predictor):
         raise OutcomesInvalid(f"{learned.estimator.name} cannot be asked about a table", field="estimator")

@@ -1,7 +1,7 @@
 """Training: any learner on a table of outcomes, judged out of fold beside what needs no learning, and stored."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from langroute.errors import ConfigError, OutcomesInvalid
 from langroute.estimators.rows import Predictor
+from langroute.learning.acceptance_fitting import FittedAcceptance
+from langroute.learning.accepting import acceptance_metrics
 from langroute.learning.artifact_files import save_artifact
 from langroute.learning.examples import Examples
 from langroute.learning.folds import Folds, folds_by
@@ -34,6 +36,7 @@ class Trained:
         data: what it was trained on, as plain data.
         metrics: measured out of fold, as plain data: each with ``value``, ``low``, ``high`` and the same of baselines.
         targets: prices of a dollar for targets, found out of fold; None where none can be found.
+        acceptance: the rule that cheap answers must pass, and what it certifies; None where none was asked for.
     """
 
     estimator: str
@@ -41,6 +44,12 @@ class Trained:
     data: Mapping[str, Any]
     metrics: Mapping[str, Any]
     targets: PriceTable | None = None
+    acceptance: FittedAcceptance | None = None
+
+    def accepting(self, fitted: FittedAcceptance) -> "Trained":
+        """The same with a rule for cheap answers, which the metrics and the card tell of."""
+        metrics = {**self.metrics, "acceptance": acceptance_metrics(fitted)}
+        return replace(self, acceptance=fitted, metrics=metrics)
 
     def save(self, folder: str | Path, **more: Any) -> Path:
         """Store it as an artifact, with a model card.
@@ -54,12 +63,15 @@ class Trained:
         """
         encoder = {} if self.lesson.encoder is None else {"encoder": self.lesson.encoder}
         targets = {} if self.targets is None else {"targets": self.targets}
+        rules = {} if self.acceptance is None else {"acceptance": [self.acceptance.rule]}
         return save_artifact(
             folder,
-            {"estimator": self.lesson.estimator, **encoder, **targets, **more},
+            {"estimator": self.lesson.estimator, **encoder, **targets, **rules, **more},
             data=self.data,
             metrics=self.metrics,
-            card=model_card(self.estimator, data=self.data, metrics=self.metrics, lesson=self.lesson),
+            card=model_card(
+                self.estimator, data=self.data, metrics=self.metrics, lesson=self.lesson, targets=self.targets
+            ),
             text=self.lesson.text,
             numbers=self.lesson.numbers,
             words=self.lesson.words,

@@ -182,6 +182,9 @@ class RoutingStepEvent(_Event):
     rationale: str = Field(description="why this arm, one plain sentence")
     policy: str = Field(description="name of the policy")
     policy_version: str = Field(description="its version")
+    estimator: str = Field(
+        default="", description="name and version of what gave the estimates, and of the data it learned from"
+    )
     propensity: float = Field(description="probability with which the policy chooses this arm here, in (0, 1]")
     price_of_dollar: float = Field(description="lambda: success probability given up per dollar saved")
     price_reason: str = Field(description="why lambda is what it is, one sentence")

@@ -84,6 +84,7 @@ def _decided(record: Record) -> Event:
         "rationale": decision.rationale,
         "policy": decision.policy,
         "policy_version": decision.policy_version,
+        "estimator": record.estimator,
         "propensity": float(decision.propensity),
         "price_of_dollar": float(decision.price_of_dollar),
         "price_reason": record.ruling.reason,

@@ -285,6 +285,7 @@ def _facts(record: Record) -> tuple[tuple[str, str], ...]:
         ("kind", step.kind + (f" ({step.kind_reason})" if step.kind_reason else "")),
         ("purpose", step.purpose),
         ("policy", f"{decision.policy} {decision.policy_version}, propensity {decision.propensity:g}"),
+        ("estimates", plain(record.estimator)),
         (
             "lambda",
             f"{decision.price_of_dollar:.6g} success per dollar: {record.ruling.reason or 'no reason recorded'}",

@@ -89,7 +89,8 @@ def compose(
             alternatives=alternatives,
             policy=name,
             policy_version=version,
-            rationale=f"Stop: no arm {_verb(scored)} make this {step.kind} call ({_reasons(alternatives)}).",
+            rationale=f"Stop: no arm {_verb(scored)} make this {step.kind} call ({_reasons(alternatives)})"
+            f"{_caveats(scored)}.",
         )
     _, estimate, permit = best
     return RoutingDecision(
@@ -151,12 +152,23 @@ def _rationale(step: Step, ruling: Ruling, scored: Sequence[Scored], best: Score
     )
     if step.caches:
         head += warmth_told(step, chosen.arm)
+    return f"{head}; {_against(ruling, scored, best, because)}{_caveats(scored)}."
+
+
+def _against(ruling: Ruling, scored: Sequence[Scored], best: Scored, because: str) -> str:
+    """What speaks for the chosen arm and against the others."""
     rival = _best([entry for entry in scored if entry is not best and not entry[2].why_not])
     if rival is None:
         barred = [f"{estimate.arm}: {permit.why_not}" for _, estimate, permit in scored if not permit.allowed]
-        return f"{head}; the only arm permitted ({'; '.join(barred)})." if barred else f"{head}; the only arm."
+        return f"the only arm permitted ({'; '.join(barred)})" if barred else "the only arm"
     if because:
-        return f"{head}; {because}."
+        return because
     offered = rival[1]
     offer = f"next best {offered.arm} offers {offered.success:.2f} for {format_dollars(offered.cost_nano)}"
-    return f"{head}; {offer}; {ruling.reason}."
+    return f"{offer}; {ruling.reason}"
+
+
+def _caveats(scored: Sequence[Scored]) -> str:
+    """What is to be known of the estimates, arm by arm; empty where they are all alike."""
+    told = [f"{estimate.arm}: {estimate.caveat}" for _, estimate, _ in scored if estimate.caveat]
+    return f" ({'; '.join(told)})" if told else ""

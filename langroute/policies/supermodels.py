@@ -19,7 +19,7 @@ _MOST_SUBSETS_OF = 8
 class SupermodelRule:
     """Runs the set S of arms that is best in ``U(S) - lambda * C(S)``, one arm at a time, the cheapest of it first.
 
-    ``U(S)`` is the expected maximum over S: of an arm that has run its post-hoc quality, of one still to run its ex-ante
+    ``U(S)`` is the expected maximum over S: of an arm that has run its post-hoc quality, of one to run its ex-ante
     quality plus a normal error, whose covariance is that of post-hoc minus ex-ante qualities. After each answer
     everything is weighed again; where no further arm gains more than its price, one stops. The expectation is over
     256 fixed antithetic draws, so it is deterministic, and exact for a single arm. Our reconstructions: of more than

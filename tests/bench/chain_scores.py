@@ -112,7 +112,8 @@ def saving(cost: Floats, success: Floats, tallies: Tallies, share: float, rows: 
 def told(family: Scored, chosen: Scored, tallies: Tallies, share: float, extra: dict[str, Any]) -> Reached:
     """The saving of what was chosen elsewhere, but where it fell short of the share, of the family at that share.
 
-    So the figure never speaks of less success than the row asks for, and gains nothing by hindsight.
+    So the figure never speaks of less success than the row asks for. Read off the curve it has seen the scored tasks in
+    one number, the price; ``extra`` says what the policy that was chosen elsewhere saved, and at which ratio.
 
     Args:
         family: the policies over all prices.

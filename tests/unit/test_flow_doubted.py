@@ -2,14 +2,18 @@
 
 import math
 
-from fakes import TWO, Bench, Pieces, ScriptedCaller, usage
+import pytest
+from fakes import TWO, ApiError, Bench, Pieces, ScriptedCaller, malformed, usage
+from langgraph.errors import GraphInterrupt
 
 from langroute.acceptance.calibrated import CalibratedAcceptance
 from langroute.acceptance.certificates import ThresholdCertificate
 from langroute.acceptance.confidence import TokenCertainty
 from langroute.acceptance.thresholds import CellThreshold
 from langroute.acts import Reply
+from langroute.books import Amount
 from langroute.budget import Budget
+from langroute.errors import LangrouteError
 from langroute.records import Pressure
 
 SMALL, LARGE = TWO
@@ -79,10 +83,58 @@ async def test_it_is_the_same_when_awaited() -> None:
 
 
 def test_a_step_that_nothing_can_reject_streams() -> None:
-    """Where the threshold accepts everything the answer streams at once; where it may not, it is kept back."""
+    """Where the threshold accepts everything the answer streams at once; else it is kept back, but for the strongest."""
     streamed = ScriptedCaller(Pieces(["one", "two"]))
     assert list(_bench(-math.inf).stream(streamed, gate=True)) == ["one", "two"]
     assert not streamed.calls[0].gated
-    kept = ScriptedCaller(_reply("unsure", 0.4), _reply("strong", 0.9))
+    kept = ScriptedCaller(_reply("unsure", 0.4), Pieces(["strong"]))
     assert list(_bench().stream(kept, gate=True)) == ["strong"]
-    assert [call.gated for call in kept.calls] == [True, True]
+    assert [call.gated for call in kept.calls] == [True, False]
+
+
+@pytest.mark.parametrize("error", [ApiError(400), ApiError(500), ValueError("no JSON")], ids=["400", "500", "other"])
+def test_a_doubted_answer_is_returned_when_its_successor_fails_for_good(error: Exception) -> None:
+    """The cheap answer is paid for and better than none: it comes back, both calls are booked, the record tells why."""
+    bench, caller = _bench(), ScriptedCaller(_reply("paid", 0.4), *[error] * 8)
+    assert bench.run(caller) == "paid"
+    assert caller.arms[:2] == ["small", "large"]
+    assert set(caller.arms[1:]) == {"large"}
+    last = bench.journal.kept[-1]
+    assert last.outcome is not None
+    assert last.outcome.error == type(error).__name__
+    assert last.measures[-1].action == "failover"
+    assert "The doubted answer of small is passed on" in last.measures[-1].reason
+    assert bench.books.held == Amount()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), LangrouteError("inside"), GraphInterrupt()], ids=type)
+def test_what_steers_the_program_is_never_swallowed(error: BaseException) -> None:
+    """A cancelled call, a budget's word from inside and a graph's interrupt come out, whatever was paid before."""
+    bench, caller = _bench(), ScriptedCaller(_reply("paid", 0.4), error)
+    with pytest.raises(type(error)):
+        bench.run(caller)
+    assert bench.books.held == Amount()
+
+
+def test_a_malformed_answer_does_not_stand_for_a_failed_call() -> None:
+    """An agent cannot work with what cannot be read, so the error of the second call is what it is told."""
+    bench = Bench(budget=Budget(total_dollars=1))
+    with pytest.raises(ApiError):
+        bench.run(ScriptedCaller(malformed(), ApiError(400)))
+
+
+def test_a_doubted_answer_is_streamed_when_its_successor_fails_before_a_word() -> None:
+    """Nothing was shown yet, so the answer that was kept is; where a word was shown, the error is told."""
+    silent = ScriptedCaller(_reply("paid", 0.4), Pieces([], error=ApiError(400)))
+    assert list(_bench().stream(silent, gate=True)) == ["paid"]
+    begun = ScriptedCaller(_reply("paid", 0.4), Pieces(["one"], error=ApiError(400)))
+    shown = []
+    with pytest.raises(ApiError):
+        for piece in _bench().stream(begun, gate=True):
+            shown.append(piece)  # noqa: PERF402 - what was shown before the error is asked for
+    assert shown == ["one"]
+
+
+async def test_a_doubted_answer_is_returned_when_awaited() -> None:
+    """The async driver falls back alike."""
+    assert await _bench().arun(ScriptedCaller(_reply("paid", 0.4), ApiError(400))) == "paid"

@@ -9,7 +9,7 @@ from outcome_tables import ARMS, step_columns
 from langroute.errors import ArtifactInvalid
 from langroute.estimators.boosted import BoostedEstimator
 from langroute.estimators.parts import Parts
-from langroute.estimators.prior import PriorEstimator
+from langroute.estimators.prior import BY_PRIOR, PriorEstimator
 from langroute.money import Price
 from langroute.quick import changed
 from langroute.records import Arm, BudgetView, Step
@@ -89,9 +89,11 @@ def test_an_arm_never_seen_has_the_prior_on_the_scale_of_what_was_learned(fitted
 
 
 def test_a_pool_without_any_known_arm_has_the_prior(fitted: BoostedEstimator) -> None:
-    """With nothing learned of any arm, the prior's estimates are taken as they are."""
+    """With nothing learned of any arm, the prior's estimates are taken as they are, and each says so."""
     strangers = tuple(replace(one, name=f"new-{one.name}") for one in POOL)
-    assert fitted.estimate(STEP, strangers) == PriorEstimator().estimate(STEP, strangers)
+    told = fitted.estimate(STEP, strangers)
+    assert {one.caveat for one in told} == {BY_PRIOR}
+    assert tuple(replace(one, caveat="") for one in told) == PriorEstimator().estimate(STEP, strangers)
 
 
 def test_an_arm_gone_from_the_pool_changes_nothing(fitted: BoostedEstimator) -> None:
