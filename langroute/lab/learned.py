@@ -32,7 +32,7 @@ from langroute.target import Target
 CALIBRATE_SEED = 30_000_000
 """Tasks on which the price of a dollar is chosen are drawn from here on."""
 
-PRICES = (50.0, 100.0, 150.0, 200.0, 250.0, 300.0, 400.0, 500.0)
+PRICES = (100.0, 150.0, 200.0, 250.0, 300.0)
 """Prices of a dollar that are tried: success given up per dollar; a task of the lab costs at most a third of a cent."""
 
 EPSILON, DELTA = 0.025, 0.1
