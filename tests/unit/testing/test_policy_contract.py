@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from langroute.policies.exploring import ExploringPolicy
 from langroute.policies.frontier import FrontierPolicy
 from langroute.policies.pinned import PinnedPolicy
 from langroute.protocols import RoutingPolicy
@@ -15,7 +16,11 @@ from langroute.testing import check_policy
 Mischief = Callable[[RoutingDecision, Ruling], RoutingDecision]
 
 
-@pytest.mark.parametrize("policy", [FrontierPolicy(), PinnedPolicy(["arm-1", "arm-0"])], ids=["frontier", "pinned"])
+@pytest.mark.parametrize(
+    "policy",
+    [FrontierPolicy(), PinnedPolicy(["arm-1", "arm-0"]), ExploringPolicy(share=0.5)],
+    ids=["frontier", "pinned", "exploring"],
+)
 def test_the_policies_of_the_house_pass(policy: RoutingPolicy) -> None:
     """Every policy that langroute ships keeps the contract it asks of others."""
     check_policy(policy)
