@@ -92,7 +92,8 @@ def _price_of_dollar(config: RouterConfig, learned: "LearnedPolicy | None") -> t
         lacks = (
             f"policy {config.policy!r} is not learned"
             if learned is None
-            else f"{config.policy} found no prices for targets; train it on more, or on outcomes of every arm"
+            else f"{config.policy} found no prices for targets; train it on more, on outcomes of every arm, "
+            "or with --policy frontier"
         )
         raise ConfigError(
             f"is looked up in what a learned policy found on its calibration data, and {lacks}. Give the folder of a "

@@ -34,7 +34,7 @@ from langroute.protocols import Acceptance
 from langroute.quick import changed
 from langroute.records import Arm, Measure, Record, Rejection, Step
 from langroute.sampling import chosen, draw_of, drawn, failed_draw
-from langroute.verification import checked, gating, judged, wishes
+from langroute.verification import checked, gating, judged, told_quality, wishes
 
 __all__ = ["Act", "Call", "Close", "Journey", "Look", "Pause", "Reply", "StreamClosed", "Take", "journey"]
 
@@ -210,6 +210,7 @@ def _judge(
     """Book an answer that rules judge: whether it stands, and the answer."""
     try:
         defects = judged(gates, attempt.record, attempt.outcome)
+        quality = told_quality(gates, attempt.record, attempt.outcome)
         wanted = [] if defects else wishes(gates, attempt.record, attempt.outcome)
         if wanted:
             yield attempt.settle()  # what is known of its cost is free for the check
@@ -221,30 +222,48 @@ def _judge(
         # A rule that fails loses the answer, but must not leave its hold open.
         yield attempt.close(changed(attempt.outcome, accepted=False, error=type(error).__name__))
         raise
-    if not defects:
-        yield attempt.close()
-        return True, attempt.value
-    return (yield from _reject(router, attempt, learned, defects))
+    if defects:
+        return (yield from _reject(router, attempt, learned, defects, quality))
+    if learned.keeps(well_formed=True, quality=quality):
+        return (yield from _earlier(attempt, learned, quality))
+    yield attempt.close()
+    return True, attempt.value
+
+
+def _earlier(attempt: Attempt, learned: Learned, quality: float | None) -> Generator[Act, Any, tuple[bool, Any]]:
+    """Pass on the answer that was paid for before, which is better than this one."""
+    reason = f"The answer of {learned.answered_by} is passed on: this one is malformed."
+    if quality is not None and learned.quality is not None:
+        told = f"it is expected to be right with {learned.quality:.2f}, this one with {quality:.2f}"
+        reason = f"The answer of {learned.answered_by} is passed on: {told}."
+    record = attempt.record
+    record = changed(record, measures=(*record.measures, Measure(action="escalate", reason=reason)))
+    yield replace(attempt, record=record).close(changed(attempt.outcome, accepted=False))
+    return True, learned.answer
 
 
 def _reject(
-    router: Router, attempt: Attempt, learned: Learned, defects: tuple[str, ...]
+    router: Router, attempt: Attempt, learned: Learned, defects: tuple[str, ...], quality: float | None
 ) -> Generator[Act, Any, tuple[bool, Any]]:
-    """Send an answer with defects to another arm; where there is none, it stands."""
-    record, outcome = attempt.record, attempt.outcome
+    """Send an answer with defects to another arm; where there is none, the best answer so far stands."""
+    record, outcome, well_formed = attempt.record, attempt.outcome, not attempt.outcome.defects
     arm = router.arm(outcome.arm)
     barred = [name for name in _same_model(router, record, arm) if router.arm(name).samples <= arm.samples]
     others = _another_arm(record, barred)
-    if others or learned.faulted:
-        learned.reject(barred, reason=", ".join(defects), value=attempt.value, well_formed=not outcome.defects)
-        outcome = changed(outcome, accepted=False)
-    outcome = changed(outcome, defects=tuple(dict.fromkeys((*outcome.defects, *defects))))
-    yield attempt.close(outcome, then="" if outcome.accepted else "escalate")
-    if not outcome.accepted and not others:
+    all_told = tuple(dict.fromkeys((*outcome.defects, *defects)))
+    if not (others or learned.faulted):
+        outcome = changed(outcome, defects=all_told)
+        if learned.keeps(well_formed=well_formed, quality=quality):
+            return (yield from _earlier(replace(attempt, outcome=outcome), learned, quality if well_formed else None))
+        yield attempt.close(outcome)
+        return True, attempt.value
+    learned.reject(barred, reason=", ".join(defects), value=attempt.value, well_formed=well_formed, quality=quality)
+    yield attempt.close(changed(outcome, accepted=False, defects=all_told), then="escalate")
+    if not others:
         learned.faulted.clear()  # what failed for a moment is the only one left
         yield Pause(seconds=router.pause_before(learned.faults))
-    learned.attempt += not outcome.accepted
-    return outcome.accepted, attempt.value
+    learned.attempt += 1
+    return False, attempt.value
 
 
 def _same_model(router: Router, record: Record, arm: Arm) -> list[str]:

@@ -33,6 +33,7 @@ class Learned:
     answer: Any = None
     answered_by: str = ""
     well_formed: bool = False
+    quality: float | None = None
     stands: bool = False
     error: BaseException | None = None
 
@@ -41,15 +42,24 @@ class Learned:
         """Whether the step looks otherwise than at first."""
         return bool(self.attempt or self.rejected or self.faulted or self.refused)
 
-    def reject(self, arms: Sequence[str], *, reason: str, value: Any, well_formed: bool) -> None:
+    def reject(
+        self, arms: Sequence[str], *, reason: str, value: Any, well_formed: bool, quality: float | None = None
+    ) -> None:
         """Note an answer that did not stand, and the arms that are out because of it, the one that gave it first.
 
-        The newest is kept in case that nobody can do better, but none that is malformed instead of one that is not.
+        The best is kept in case that nobody can do better: see `keeps`; the newest where nothing tells them apart.
         """
+        kept = self.keeps(well_formed=well_formed, quality=quality)
         self.rejected.append(Rejection(arm=arms[0], reason=reason))
         self.refused += [Rejection(arm=arm, reason=reason) for arm in arms[1:]]
-        if well_formed or not self.well_formed:
-            self.answer, self.answered_by, self.well_formed = value, arms[0], well_formed
+        if not kept:
+            self.answer, self.answered_by, self.well_formed, self.quality = value, arms[0], well_formed, quality
+
+    def keeps(self, *, well_formed: bool, quality: float | None) -> bool:
+        """Whether the answer kept is better than another one: well-formed where that is not, or of higher quality."""
+        if not self.rejected or self.well_formed != well_formed:
+            return bool(self.rejected) and self.well_formed
+        return quality is not None and self.quality is not None and self.quality > quality
 
     def falls_back(self, error: BaseException, *, started: bool) -> bool:
         """Whether the answer kept stands, now that its successor failed for good.

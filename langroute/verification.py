@@ -51,6 +51,12 @@ def judged(rules: Sequence[Acceptance], record: Record, outcome: Outcome) -> tup
     return tuple(defects)
 
 
+def told_quality(rules: Sequence[Acceptance], record: Record, outcome: Outcome) -> float | None:
+    """Probability that an answer is right, by the first rule that tells it; None where none does."""
+    told = [rule.quality_of(record, outcome) for rule in rules if hasattr(rule, "quality_of")]
+    return next((quality for quality in told if quality is not None), None)
+
+
 def wishes(rules: Sequence[Acceptance], record: Record, outcome: Outcome) -> list[Wish]:
     """The checks that rules want of an answer that none of them refused, in the order of the rules."""
     asked = [(rule, worth(record, outcome)) for rule in rules if (worth := getattr(rule, "worth", None)) is not None]

@@ -30,6 +30,7 @@ PRESETS = {"agentrouter": "agentrouter"}
 
 _ACCEPT = "Which risk of cheap answers is bounded by what they must score; all well-formed ones stand without it."
 _TABLE = "Parquet or JSON Lines, or a folder with outcomes and tasks."
+_POLICY = "The rule of choice: frontier, cascade, chain or difference."
 _ENCODER = "An artifact whose text encoder is taken, which made the table's `encoded` column."
 
 
@@ -41,6 +42,7 @@ def train(
     estimator: Annotated[str, typer.Option("--estimator", help="What is trained.")] = "boosted",
     preset: Annotated[str, typer.Option("--preset", help="agentrouter: four tiers of price, five features.")] = "",
     encoder: Annotated[Path | None, typer.Option("--encoder", metavar="DIR", help=_ENCODER)] = None,
+    policy: Annotated[str, typer.Option("--policy", help=_POLICY)] = "frontier",
     folds: Annotated[int, typer.Option("--folds", min=2, help="Parts that are scored in turn.")] = 5,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of folds and samples.")] = 0,
     accept: Annotated[Guarantees | None, typer.Option("--accept", help=_ACCEPT)] = None,
@@ -62,10 +64,10 @@ def train(
     made = learner(name, **options)
     wanted = None if accept is None else Wanted(guarantee=accept.value, alpha=alpha, delta=delta)
     with _progress(quiet=as_json) as tell:
-        trained = train_table(table, made, tasks=tasks, folds=folds, seed=seed, accept=wanted, tell=tell)
+        trained = train_table(table, made, tasks=tasks, folds=folds, seed=seed, accept=wanted, tell=tell, policy=policy)
     trained.save(save)
     if as_json:
-        typer.echo(json.dumps({"saved": str(save), "data": trained.data, "metrics": trained.metrics}))
+        typer.echo(json.dumps({"saved": str(save), "policy": policy, "data": trained.data, "metrics": trained.metrics}))
     else:
         _tell(trained, save)
 

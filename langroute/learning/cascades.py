@@ -54,9 +54,16 @@ def walk(
 
 
 def fit_cascade(
-    arms: Sequence[str], before: Floats, after: Floats, *, depth: int = 3, dearer: Sequence[float] = (1.0,)
+    arms: Sequence[str],
+    before: Floats,
+    after: Floats,
+    *,
+    depth: int = 3,
+    dearer: Sequence[float] = (1.0,),
+    confidences: Sequence[float] = (),
+    qualities: Sequence[float] = (),
 ) -> CascadePolicy:
-    """A cascade policy with the covariance of these residuals.
+    """A cascade policy with the covariance of these residuals; see `cascade_learning` for all of it from a table.
 
     Args:
         arms: the k names.
@@ -64,6 +71,8 @@ def fit_cascade(
         after: (n, k) post-hoc qualities of the same tasks.
         depth: most arms to run.
         dearer: see `SupermodelRule`.
+        confidences: see `CascadePolicy`.
+        qualities: see `CascadePolicy`.
 
     Raises:
         OutcomesInvalid: as `residual_covariance`, or names that do not fit.
@@ -72,4 +81,4 @@ def fit_cascade(
     if len(arms) != len(covariance):
         raise OutcomesInvalid(f"are {len(arms)} for {len(covariance)} columns", field="arms")
     table = {one: dict(zip(arms, row, strict=True)) for one, row in zip(arms, covariance.tolist(), strict=True)}
-    return CascadePolicy(table, depth=depth, dearer=dearer)
+    return CascadePolicy(table, confidences=confidences, qualities=qualities, depth=depth, dearer=dearer)

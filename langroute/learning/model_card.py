@@ -28,6 +28,7 @@ def model_card(
     metrics: Mapping[str, Any],
     lesson: Lesson,
     targets: PriceTable | None = None,
+    rule: str = "",
 ) -> str:
     """The card, as Markdown.
 
@@ -37,11 +38,13 @@ def model_card(
         metrics: what was measured out of fold.
         lesson: what was learned.
         targets: prices of a dollar for targets.
+        rule: the policy that was fitted; empty for the router's own.
     """
     parts = (
         f"# Routing policy: {estimator}",
         "## Trained on\n\n" + _data_told(data),
         "## How good it is\n\n" + _metrics_told(metrics),
+        "## How it chooses\n\n" + _RULES.get(rule, rule),
         "## What it reads\n\n" + _features_told(lesson),
         "## What a target costs\n\n" + _targets_told(targets),
         "## Which cheap answers stand\n\n" + _acceptance_told(metrics.get("acceptance")),
@@ -50,6 +53,15 @@ def model_card(
     )
     return "\n\n".join(parts) + "\n"
 
+
+_RULES = {
+    "": "By the frontier: the most success less the price of a dollar times the cost.",
+    "cascade": "By cascade routing: after each answer again, by what its confidence is worth. Confidences come from "
+    "logprobs; an answer without any is worth what was expected of its arm.",
+    "chain": "By a chain: arms in an order of their own for each group (`domain`) and price of a dollar. It goes on "
+    "only where an acceptance rule rejects an answer, and was planned for one that knows right from wrong.",
+    "difference": "By a difference: the cheap arm, unless the best one is expected to be better by more than that.",
+}
 
 _LIMITS = """\
 - Other work than the table's: what an arm achieves elsewhere is not in it. Judge it on a table of that work first.

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from langroute.errors import ConfigError
 from langroute.learning.accepting import Wanted, accepted_by
 from langroute.learning.examples import Examples
 from langroute.learning.large_tables import LARGE, check_large, train_large
 from langroute.learning.learners import Learner
 from langroute.learning.reading import read_batches, read_table
+from langroute.learning.rules import check_rule, rule_of
 from langroute.learning.training import Tell, Trained, train
 
 _NOT_READ = ("text", "encoded")
@@ -24,6 +26,7 @@ def train_table(
     accept: Wanted | None = None,
     tell: Tell = lambda _what, _share: None,
     large: int = LARGE,
+    policy: str = "frontier",
 ) -> Trained:
     """Fit a learner on a file, judge it and return it.
 
@@ -36,23 +39,37 @@ def train_table(
         accept: which guarantee cheap answers must keep; no rule is fitted when left out.
         tell: told of the progress.
         large: with more rows than this the table is trained on in batches.
+        policy: the rule of choice, see `RULES`.
 
     Raises:
-        ConfigError: a file is missing, or a large table was given to a learner that needs it whole.
+        ConfigError: a file is missing, no policy has this name, or a large table was given to what needs it whole.
         OutcomesInvalid: a column is missing or holds what it must not, or there is too little to learn from.
     """
+    check_rule(policy)
     # First, as it takes little time: what is missing for it is told before the trees are grown.
-    rule = None if accept is None else accepted_by(path, accept, tasks=tasks, seed=seed)
-    trained = _trained(path, learner, tasks=tasks, folds=folds, seed=seed, tell=tell, large=large)
-    return trained if rule is None else trained.accepting(rule)
+    stands = None if accept is None else accepted_by(path, accept, tasks=tasks, seed=seed)
+    trained = _trained(path, learner, tasks=tasks, folds=folds, seed=seed, tell=tell, large=large, policy=policy)
+    return trained if stands is None else trained.accepting(stands)
 
 
 def _trained(
-    path: str | Path, learner: Learner, *, tasks: str | Path | None, folds: int, seed: int, tell: Tell, large: int
+    path: str | Path,
+    learner: Learner,
+    *,
+    tasks: str | Path | None,
+    folds: int,
+    seed: int,
+    tell: Tell,
+    large: int,
+    policy: str,
 ) -> Trained:
     if not _longer(path, large):
         whole: dict[str, Any] = dict(read_table(path, tasks=tasks))
-        return train(Examples.read(whole), learner, folds=folds, seed=seed, tell=tell)
+        rule = rule_of(policy, whole, seed=seed)
+        return train(Examples.read(whole), learner, folds=folds, seed=seed, tell=tell, rule=rule)
+    if policy != "frontier":
+        message = f"{policy} is fitted on a table in memory, of at most {large:,} rows; leave rows out"
+        raise ConfigError(message, field="--policy")
 
     def batches() -> Iterator[Examples]:
         for columns in read_batches(path, tasks=tasks):

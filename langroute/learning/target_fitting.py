@@ -41,6 +41,11 @@ class AllArms:
             return
         self._success[scored], self._cost[scored] = told.success, told.cost_nano
 
+    @property
+    def success(self) -> NDArray[np.float64]:
+        """(n, k) arms in the order of ``examples.arms``; NaN where a lesson never saw the arm."""
+        return self._success
+
     def prices(self, *, seed: int = 0) -> PriceTable | None:
         """The table; the reference is the arm that costs most.
 

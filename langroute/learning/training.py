@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langroute.errors import ConfigError, OutcomesInvalid
+from langroute.estimators.parts import Fitted
 from langroute.estimators.rows import Predictor
 from langroute.learning.acceptance_fitting import FittedAcceptance
 from langroute.learning.accepting import acceptance_metrics
@@ -35,8 +36,9 @@ class Trained:
         lesson: fitted on all rows.
         data: what it was trained on, as plain data.
         metrics: measured out of fold, as plain data: each with ``value``, ``low``, ``high`` and the same of baselines.
-        targets: prices of a dollar for targets, found out of fold; None where none can be found.
+        targets: prices of a dollar for targets, found out of fold; None where none can be, or a policy was fitted.
         acceptance: the rule that cheap answers must pass, and what it certifies; None where none was asked for.
+        policy: the rule of choice that was fitted; None for the router's own.
     """
 
     estimator: str
@@ -45,6 +47,7 @@ class Trained:
     metrics: Mapping[str, Any]
     targets: PriceTable | None = None
     acceptance: FittedAcceptance | None = None
+    policy: Fitted | None = None
 
     def accepting(self, fitted: FittedAcceptance) -> "Trained":
         """The same with a rule for cheap answers, which the metrics and the card tell of."""
@@ -64,13 +67,19 @@ class Trained:
         encoder = {} if self.lesson.encoder is None else {"encoder": self.lesson.encoder}
         targets = {} if self.targets is None else {"targets": self.targets}
         rules = {} if self.acceptance is None else {"acceptance": [self.acceptance.rule]}
+        policy = {} if self.policy is None else {"policy": self.policy}
         return save_artifact(
             folder,
-            {"estimator": self.lesson.estimator, **encoder, **targets, **rules, **more},
+            {"estimator": self.lesson.estimator, **encoder, **targets, **rules, **policy, **more},
             data=self.data,
             metrics=self.metrics,
             card=model_card(
-                self.estimator, data=self.data, metrics=self.metrics, lesson=self.lesson, targets=self.targets
+                self.estimator,
+                data=self.data,
+                metrics=self.metrics,
+                lesson=self.lesson,
+                targets=self.targets,
+                rule="" if self.policy is None else self.policy.name,
             ),
             text=self.lesson.text,
             numbers=self.lesson.numbers,
@@ -79,7 +88,13 @@ class Trained:
 
 
 def train(
-    examples: Examples, learner: Learner, *, folds: int = 5, seed: int = 0, tell: Tell = lambda _what, _share: None
+    examples: Examples,
+    learner: Learner,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    tell: Tell = lambda _what, _share: None,
+    rule: Callable[[Examples, AllArms], Fitted | None] = lambda _examples, _expected: None,
 ) -> Trained:
     """Fit a learner on all rows, and judge it by fitting it again without each fold.
 
@@ -92,6 +107,7 @@ def train(
         folds: how many; fewer where there are fewer tasks.
         seed: of folds and learner; the same seed gives the same result.
         tell: told of the progress.
+        rule: fits the rule of choice on what was found out of fold; None leaves it to the router.
 
     Raises:
         ConfigError: fewer than two folds.
@@ -120,16 +136,21 @@ def train(
         ),
     }
     tell("judged", 1.0)
+    chosen_by = rule(examples, everywhere)
     return Trained(
         estimator=learner.name,
         lesson=lesson,
         data=examples.described(),
         metrics=metrics,
-        targets=_believable(everywhere.prices(seed=seed), predicted, simple["arm_mean"], examples),
+        # The prices were found for the frontier; another rule reaches something else at each.
+        targets=None if chosen_by else _believable(everywhere.prices(seed=seed), predicted, simple, examples),
+        policy=chosen_by,
     )
 
 
-def _believable(found: PriceTable | None, ours: Predicted, by_arm: Predicted, examples: Examples) -> PriceTable | None:
+def _believable(
+    found: PriceTable | None, ours: Predicted, simple: Mapping[str, Predicted], examples: Examples
+) -> PriceTable | None:
     """Prices, unless they rest on an estimator alone that knows no more of a step than how its arm does on average.
 
     More is known where the loss of tasks left out is lower by more than its standard error over tasks. Of a table where
@@ -138,7 +159,7 @@ def _believable(found: PriceTable | None, ours: Predicted, by_arm: Predicted, ex
     if found is None or found.basis == "replayed":
         return found
     _, task = np.unique(examples.task, return_inverse=True)
-    saved = np.bincount(task, _losses(by_arm, examples) - _losses(ours, examples))
+    saved = np.bincount(task, _losses(simple["arm_mean"], examples) - _losses(ours, examples))
     return found if saved.mean() > saved.std(ddof=1) / np.sqrt(len(saved)) else None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from langroute.errors import ArtifactInvalid
 from langroute.money import float_dollars
 from langroute.parts import Parts
-from langroute.policies.frontier import Scored, compose
+from langroute.policies.frontier import Scored, compose, worthwhile
 from langroute.policies.supermodels import SupermodelRule
 from langroute.quick import changed
 from langroute.records import Estimate, Outcome, Record, RoutingDecision, Ruling, Step
@@ -23,8 +23,11 @@ class CascadePolicy:
     confidence by `quality`; `judge` rejects an answer whenever running on is worth more than its price, so the flow
     asks this policy again, which picks the next arm. Give the same object to the router as policy and as acceptance.
 
-    The paper passes on the best of all answers; the flow passes on the last, so going on is a little overrated here.
-    What an answer's confidence is worth, and the covariance, come from `langroute.learning.cascades`.
+    As in the paper the best of all answers is passed on, by post-hoc quality: the flow asks `quality_of`. Where the
+    price of success is set (``actions.value_of_success``), an arm that is not worth its price is never run.
+
+    `langroute.learning.cascade_learning` fits the covariance, and the map from confidence to quality, on a table of
+    outcomes. `langroute.learning.cascades.fit_cascade` fits the covariance alone; the map it is given.
 
     Args:
         covariance: of post-hoc minus ex-ante qualities, by arm names: ``{arm: {arm: value}}``; arms that are missing
@@ -65,7 +68,8 @@ class CascadePolicy:
         arm = self._next(estimates, ruling, self._seen(step, estimates))
         if arm is None:
             scored = [
-                (worth, each, changed(permit, why_not=permit.why_not or _ENDED)) for worth, each, permit in scored
+                (worth, each, changed(permit, why_not=permit.why_not or _ENDED) if worthwhile(each, ruling) else permit)
+                for worth, each, permit in scored
             ]
         because = f"with what may be run after it, it is worth most at {price:g} success a dollar"
         return compose(self, step, ruling, scored, None if arm is None else scored[arm], because=because)
@@ -80,14 +84,18 @@ class CascadePolicy:
 
     def judge(self, record: Record, outcome: Outcome) -> tuple[str, ...]:
         """``low_quality:Q`` where running on is worth more than its price; empty where the answer is accepted."""
-        names = [estimate.arm for estimate in record.estimates]
-        if outcome.arm not in names:
+        quality = self.quality_of(record, outcome)
+        if quality is None:
             return ()
-        at = names.index(outcome.arm)
-        quality = self.quality(outcome, otherwise=record.estimates[at].success)
+        at = [estimate.arm for estimate in record.estimates].index(outcome.arm)
         seen = {**self._seen(record.step, record.estimates), at: quality}
         on = self._next(record.estimates, record.ruling, seen)
         return () if on is None else (f"{LOW_QUALITY}:{quality:.4f}",)
+
+    def quality_of(self, record: Record, outcome: Outcome) -> float | None:
+        """The post-hoc quality of an attempt's answer; None of an arm that was not estimated."""
+        expected = {estimate.arm: estimate.success for estimate in record.estimates}
+        return None if outcome.arm not in expected else self.quality(outcome, otherwise=expected[outcome.arm])
 
     def quality(self, outcome: Outcome, *, otherwise: float) -> float:
         """The post-hoc quality of an answer: 0 with a defect, else by its confidence; ``otherwise`` without one."""
@@ -130,7 +138,8 @@ class CascadePolicy:
 
     def _next(self, estimates: Sequence[Estimate], ruling: Ruling, seen: Mapping[int, float]) -> int | None:
         """The number of the arm to run next."""
-        allowed = [at for at, permit in enumerate(ruling.permits) if permit.allowed]
+        pairs = enumerate(zip(estimates, ruling.permits, strict=True))
+        allowed = [at for at, (estimate, permit) in pairs if permit.allowed and worthwhile(estimate, ruling)]
         if not allowed:
             return None
         rule = self._rule([estimate.arm for estimate in estimates])

@@ -7,7 +7,7 @@ from typing import Any
 from langroute.errors import ArtifactInvalid
 from langroute.money import float_dollars
 from langroute.parts import Parts
-from langroute.policies.frontier import FrontierPolicy, Scored, compose
+from langroute.policies.frontier import FrontierPolicy, Scored, compose, worthwhile
 from langroute.quick import changed
 from langroute.records import Estimate, RoutingDecision, Ruling, Step
 
@@ -26,7 +26,8 @@ class ChainPolicy:
     The rule that accepts is not here: where it rejects an answer the flow goes round again, and this is asked for the
     next arm. Where the order ends after rejections, the step stops and the last answer is passed on.
 
-    If no arm of the order can be called at the first attempt, the choice is left to `FrontierPolicy`.
+    Where no arm of the order can be called and no answer was given yet, as when its providers are down, the choice is
+    left to `FrontierPolicy`. An arm that is not worth its price (``actions.value_of_success``) is passed over.
 
     Args:
         menus: orders by key; must have one for `EVERYTHING`.
@@ -59,14 +60,12 @@ class ChainPolicy:
         ]
         out = {rejection.arm for rejection in step.rejected}
         open_ = {entry[1].arm: entry for entry in scored if entry[2].allowed and entry[1].arm not in out}
-        best = next((open_[arm] for arm in order if arm in open_), None)
-        if best is None and not out and open_:
-            plain = FrontierPolicy().choose(step, estimates, ruling)
-            best = open_.get(plain.arm or "")
+        best = next((open_[arm] for arm in order if arm in open_ and worthwhile(open_[arm][1], ruling)), None)
+        because = f"the order at this price is {' > '.join(order)}"
+        if best is None and not any(rejection.why == "answer" for rejection in step.rejected):
+            best = open_.get(FrontierPolicy().choose(step, estimates, ruling).arm or "")
             because = "no arm of its order can be called, so success and cost decide"
-        else:
-            because = f"the order at this price is {' > '.join(order)}"
-        return compose(self, step, ruling, _told(scored, best), best, because=because)
+        return compose(self, step, ruling, _told(scored, best, ruling), best, because=because)
 
     def parts(self) -> Parts:
         """All that `from_parts` needs."""
@@ -86,15 +85,19 @@ class ChainPolicy:
         return cls(menus)
 
 
-def _told(scored: Sequence[Scored], best: Scored | None) -> Sequence[Scored]:
-    """The entries, with a reason against every permitted arm where the order has ended."""
+def _told(scored: Sequence[Scored], best: Scored | None, ruling: Ruling) -> Sequence[Scored]:
+    """The entries, with a reason against every permitted arm that is worth its price, where the order has ended."""
     if best is not None:
         return scored
-    ended = "the order of this task has ended"
     return [
-        (worth, estimate, permit if permit.why_not else changed(permit, why_not=ended))
+        (worth, estimate, changed(permit, why_not=permit.why_not or _ENDED))
+        if worthwhile(estimate, ruling)
+        else (worth, estimate, permit)
         for worth, estimate, permit in scored
     ]
+
+
+_ENDED = "the order of this task has ended"
 
 
 def _menu(entries: Any) -> Menu:

@@ -50,7 +50,8 @@ class DifferencePolicy:
             first = self._strong if gain > self._difference else self._weak
         plain = FrontierPolicy().choose(step, estimates, ruling).arm or ""
         order = (first, self._weak, self._strong, self._fallback, plain)
-        best = next((open_[arm] for arm in order if arm in open_), None)
+        # Where nothing is worth its price, `FrontierPolicy` stops, and so does this.
+        best = next((open_[arm] for arm in order if arm in open_ and plain), None)
         because = f"{self._strong} is taken where it is better by more than {self._difference:g}"
         return compose(self, step, ruling, scored, best, because=because)
 

@@ -27,7 +27,7 @@ class FrontierPolicy:
         ]
         allowed = [entry for entry in scored if not entry[2].why_not]
         best = _best(allowed)
-        if ruling.stop_price is not None and not any(_worthwhile(entry[1], ruling.stop_price) for entry in allowed):
+        if not any(worthwhile(entry[1], ruling) for entry in allowed):
             best = None
         return compose(self, step, ruling, scored, best)
 
@@ -44,9 +44,9 @@ def _best(entries: "Sequence[Scored]") -> "Scored | None":
     return best
 
 
-def _worthwhile(estimate: Estimate, stop_price: float) -> bool:
-    """Whether an arm beats the empty arm, which costs nothing and achieves nothing."""
-    return estimate.success >= stop_price * float_dollars(estimate.cost_nano)
+def worthwhile(estimate: Estimate, ruling: Ruling) -> bool:
+    """Whether an arm beats the empty arm, which costs nothing and achieves nothing; any does if nobody may stop."""
+    return ruling.stop_price is None or estimate.success >= ruling.stop_price * float_dollars(estimate.cost_nano)
 
 
 def compose(

@@ -89,7 +89,7 @@ def test_a_doubted_answer_is_escalated_by_the_calibrated_rule(house: House) -> N
 def test_each_record_tells_who_decided_and_replays_byte_for_byte(
     router: StepRouter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Policy, estimator with the data it learned from, and why a dollar has its price; and no text of what was asked."""
+    """Policy, estimator and its data, and why a dollar has its price; and no text of what was asked."""
     with caplog.at_level(logging.INFO, logger="langroute"):
         run(router, [301])
     lines = [json.loads(line.getMessage()) for line in caplog.records if '"routing_step"' in line.getMessage()]

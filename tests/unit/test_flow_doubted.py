@@ -10,6 +10,7 @@ from langroute.acceptance.calibrated import CalibratedAcceptance
 from langroute.acceptance.certificates import ThresholdCertificate
 from langroute.acceptance.confidence import TokenCertainty
 from langroute.acceptance.thresholds import CellThreshold
+from langroute.acceptance.validity import ValidityAcceptance
 from langroute.acts import Reply
 from langroute.books import Amount
 from langroute.budget import Budget
@@ -137,3 +138,13 @@ def test_a_doubted_answer_is_streamed_when_its_successor_fails_before_a_word() -
 async def test_a_doubted_answer_is_returned_when_awaited() -> None:
     """The async driver falls back alike."""
     assert await _bench().arun(ScriptedCaller(_reply("paid", 0.4), ApiError(400))) == "paid"
+
+
+def test_a_malformed_last_answer_does_not_replace_a_doubted_one() -> None:
+    """Where the strong arm's answer cannot be read, and nobody is left, the cheap one that can be read comes out."""
+    bench = Bench(budget=Budget(total_dollars=1.0), acceptance=(ValidityAcceptance(), _rule(0.9)))
+    caller = ScriptedCaller(_reply("doubted", 0.4), malformed())
+    assert bench.run(caller) == "doubted"
+    last = bench.journal.kept[-1]
+    assert last.measures[-1].reason == "The answer of small is passed on: this one is malformed."
+    assert bench.books.spent.nano_usd == usage().cost_nano(SMALL.price) + usage().cost_nano(LARGE.price)

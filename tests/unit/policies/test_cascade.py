@@ -175,3 +175,27 @@ def test_the_best_of_two_by_hand() -> None:
         with_samples(tallies, [1])
     with pytest.raises(OutcomesInvalid, match="0 or 1"):
         with_samples(replace(tallies, successes=np.array([[2.5, 1.0]])), [2])
+
+
+def test_an_answer_that_disappoints_lowers_what_is_expected_of_its_like() -> None:
+    """After a surprise the arms that fail together with it are expected to be worse, others as before."""
+    together = np.array([[0.2, 0.2, 0.0], [0.2, 0.2, 0.0], [0.0, 0.0, 0.2]])
+    rule = SupermodelRule(covariance=together, depth=2)
+    before, cost = np.array([0.7, 0.75, 0.7]), np.array([0.1, 0.1, 0.1])
+    assert rule.next(before, cost, {0: 0.0}, price=0.1, allowed=[0, 1, 2]) == 2
+    assert rule.next(before, cost, {0: 0.7}, price=0.1, allowed=[0, 1, 2]) == 1
+
+
+def test_nothing_is_run_after_an_answer_that_is_certainly_right() -> None:
+    """A quality of 1 ends a step, however free and uncertain the other arms are."""
+    rule = SupermodelRule(covariance=np.eye(2), depth=2)
+    assert rule.next(np.array([0.5, 0.9]), np.zeros(2), {0: 1.0}, price=0.0, allowed=[0, 1]) is None
+
+
+def test_it_tells_the_quality_of_the_answers_of_its_pool() -> None:
+    """By confidence where there is one, else what was expected; nothing of an arm that was not estimated."""
+    policy, found = CascadePolicy(UNSURE, confidences=(0.0, 1.0), qualities=(0.0, 1.0)), free()
+    tried = record(policy, found)
+    assert policy.quality_of(tried, Outcome(arm="arm-0", confidence=0.25)) == 0.25
+    assert policy.quality_of(tried, Outcome(arm="arm-0")) == 0.5
+    assert policy.quality_of(tried, Outcome(arm="gone", confidence=0.25)) is None

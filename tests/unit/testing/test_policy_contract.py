@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from langroute.policies.cascade import CascadePolicy
+from langroute.policies.chain import ChainPolicy
+from langroute.policies.difference import DifferencePolicy
 from langroute.policies.frontier import FrontierPolicy
 from langroute.policies.pinned import PinnedPolicy
 from langroute.protocols import RoutingPolicy
@@ -15,7 +18,16 @@ from langroute.testing import check_policy
 Mischief = Callable[[RoutingDecision, Ruling], RoutingDecision]
 
 
-@pytest.mark.parametrize("policy", [FrontierPolicy(), PinnedPolicy(["arm-1", "arm-0"])], ids=["frontier", "pinned"])
+HOUSE: tuple[RoutingPolicy, ...] = (
+    FrontierPolicy(),
+    PinnedPolicy(["arm-1", "arm-0"]),
+    ChainPolicy({"": ((0.0, ("arm-0", "arm-1")), (2.0, ("arm-0",))), "legal": ((0.0, ("arm-1", "arm-2")),)}),
+    CascadePolicy({f"arm-{one}": {f"arm-{one}": 0.05} for one in range(6)}),
+    DifferencePolicy(weak="arm-0", strong="arm-1", difference=0.1),
+)
+
+
+@pytest.mark.parametrize("policy", HOUSE, ids=lambda policy: str(policy.name))
 def test_the_policies_of_the_house_pass(policy: RoutingPolicy) -> None:
     """Every policy that langroute ships keeps the contract it asks of others."""
     check_policy(policy)
