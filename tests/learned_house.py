@@ -1,4 +1,4 @@
-"""An agent of scripted models whose truth is known, explored, exported and learned from: for tests of learned policies."""
+"""An agent of scripted models whose truth is known, explored, exported and learned from."""
 
 import json
 import random
@@ -10,6 +10,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
 
 from langroute.budget import Budget
+from langroute.estimators.word_counts import WordCounts
 from langroute.integrations.chat_model import RoutedChatModel
 from langroute.integrations.graph import route_graph
 from langroute.journal.store import open_journal
@@ -35,14 +36,14 @@ WORDS = ("city", "river", "harbour", "castle", "bridge", "market")
 
 
 def question(number: int) -> str:
-    """What is asked: every third asks for a proof, which the small model cannot give."""
+    """What is asked: every third asks for a proof, which the small model cannot give; only the word tells it."""
     word = WORDS[number % len(WORDS)]
-    return f"give the {'proof of the lemma on' if number % 3 == 0 else 'name of'} the {word} number {number}"
+    return f"give the {'proof' if number % 3 == 0 else 'title'} of the {word} number {number}"
 
 
 def answerer(name: str, seed: int = 0) -> Any:
     """How a model answers: the small one drafts wrong proofs, and is sure of itself only where it is right."""
-    draws = random.Random(f"{name}-{seed}")  # noqa: S311 - a script, no secret
+    draws = random.Random(f"{name}-{seed}")
 
     def answer(messages: Sequence[BaseMessage], _: Mapping[str, Any]) -> Reply:
         asked = str(messages[0].content)
@@ -88,7 +89,7 @@ def run(router: StepRouter, numbers: Sequence[int], *, begin: str = "task") -> N
     router.flush()
 
 
-def collected(folder: Path, *, tasks: int = 150) -> tuple[Path, Path, str]:
+def collected(folder: Path, *, tasks: int = 180) -> tuple[Path, Path, str]:
     """A table of explored steps, the table of what was asked, and the store they come from."""
     store = f"sqlite:///{folder / 'explored.db'}"
     with StepRouter(pool(), policy=ExploringPolicy(share=1.0, seed=3), budget=BUDGET, store=store) as router:
@@ -105,6 +106,7 @@ def collected(folder: Path, *, tasks: int = 150) -> tuple[Path, Path, str]:
 
 def trained(table: Path, asked: Path, **options: Any) -> Trained:
     """A small boosted policy of it, with a rule for cheap answers."""
-    learner = BoostedLearner(options=TreeOptions(rounds=30, folds=3))
+    words = WordCounts.of([question(number) for number in range(60)])
+    learner = BoostedLearner(options=TreeOptions(rounds=40, folds=3), encoder=words)
     wanted = Wanted(guarantee="marginal_risk", alpha=0.1)
     return train_table(table, learner, tasks=asked, folds=3, accept=wanted, **options)

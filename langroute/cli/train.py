@@ -144,7 +144,10 @@ def _stands_told(trained: "Trained") -> list[str]:
 def _prices_told(trained: "Trained") -> str:
     found = trained.targets
     if found is None:
-        return "No prices for targets: costs are unknown, or an arm was too rare to be asked everywhere."
+        return (
+            "No prices for targets: costs are unknown, an arm was too rare, or this knows no more of a step than how "
+            "its arm does on average. Train on more before you route by it."
+        )
     count = len(found.points)
     prices = "one price of a dollar was" if count == 1 else f"{count} prices of a dollar were"
     return f"For targets {prices} tried, {found.basis}; quality is a share of {found.reference}'s."

@@ -53,7 +53,8 @@ def cautious_success(tallies: Tallies, dollars: Floats, *, caution: float) -> Fl
         if gain > 0 and gain >= caution * error:
             kept.append(arm)
     ceiling = np.array([max((found[arm] for arm in kept if dollars[arm] <= dollar), default=1.0) for dollar in dollars])
-    return np.minimum(found, ceiling)
+    capped: NDArray[np.float64] = np.minimum(found, ceiling)
+    return capped
 
 
 def _means(tallies: Tallies) -> tuple[Floats, Floats]:

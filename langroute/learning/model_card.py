@@ -111,8 +111,9 @@ _SHARES = (1.0, 0.99, 0.97, 0.95, 0.9)
 def _targets_told(targets: PriceTable | None) -> str:
     if targets is None:
         return (
-            "No price of a dollar was found for targets: costs are unknown, or an arm was too rare to be asked "
-            "everywhere. Give `price_of_a_dollar`."
+            "No price of a dollar was found for targets: costs are unknown, an arm was too rare to be asked "
+            "everywhere, or the estimator knows no more of a step than how its arm does on average. Train on more, or "
+            "give `price_of_a_dollar`."
         )
     rows = [
         "| quality wanted | success per dollar | dollars an episode | reached | 95% from |",

@@ -144,7 +144,8 @@ def _dollars(table: TaskTable) -> Floats:
         return np.ones(len(table.tallies.arms))
     known = ~np.isnan(table.tallies.cost)
     total: Floats = np.where(known, table.tallies.cost, 0.0).sum(axis=0)
-    return total / np.maximum(known.sum(axis=0), 1)
+    mean: Floats = total / np.maximum(known.sum(axis=0), 1)
+    return mean
 
 
 def _amount(table: TaskTable, name: str) -> Amount:

@@ -36,8 +36,8 @@ class Trained:
         lesson: fitted on all rows.
         data: what it was trained on, as plain data.
         metrics: measured out of fold, as plain data: each with ``value``, ``low``, ``high`` and the same of baselines.
-        targets: prices of a dollar for targets, found out of fold; None where there are none, or a policy was fitted.
-        acceptance: the rule that cheap answers must pass, and what it certifies; None where none was asked for.
+            targets: prices of a dollar for targets, found out of fold; None where there are none, or a policy was fitted.
+            acceptance: the rule that cheap answers must pass, and what it certifies; None where none was asked for.
         policy: the rule of choice that was fitted; None for the router's own.
     """
 
@@ -121,12 +121,13 @@ def train(
     dealt = folds_by(examples.task, count=count, seed=seed)
     everywhere = AllArms(examples)
     predicted = cross_fitted(learner, examples, dealt, seed=seed, tell=tell, keep=everywhere.keep)
+    simple = baselines(examples, dealt)
     metrics = {
         "folds": count,
         "seed": seed,
         "basis": "out of fold by task; 95% intervals over tasks",
         **measured(
-            {"ours": predicted, **baselines(examples, dealt)},
+            {"ours": predicted, **simple},
             success=examples.success,
             cost_nano=examples.cost_nano,
             output_tokens=examples.output_tokens,
@@ -142,9 +143,30 @@ def train(
         data=examples.described(),
         metrics=metrics,
         # The prices were found for the frontier; another rule reaches something else at each.
-        targets=everywhere.prices(seed=seed) if chosen_by is None else None,
+        targets=None if chosen_by else _believable(everywhere.prices(seed=seed), predicted, simple, examples),
         policy=chosen_by,
     )
+
+
+def _believable(
+    found: PriceTable | None, ours: Predicted, simple: Mapping[str, Predicted], examples: Examples
+) -> PriceTable | None:
+    """Prices, unless they rest on an estimator alone that knows no more of a step than how its arm does on average.
+
+    More is known where the loss of tasks left out is lower by more than its standard error over tasks. Of a table where
+    every arm was tried on every task the prices are replayed, and true whatever the estimator knows.
+    """
+    if found is None or found.basis == "replayed":
+        return found
+    _, task = np.unique(examples.task, return_inverse=True)
+    saved = np.bincount(task, _losses(simple["arm_mean"], examples) - _losses(ours, examples))
+    return found if saved.mean() > saved.std(ddof=1) / np.sqrt(len(saved)) else None
+
+
+def _losses(said: Predicted, examples: Examples) -> NDArray[np.float64]:
+    share = np.clip(said.success, 1e-6, 1.0 - 1e-6)
+    losses: NDArray[np.float64] = -(examples.success * np.log(share) + (1.0 - examples.success) * np.log(1.0 - share))
+    return losses
 
 
 def cross_fitted(

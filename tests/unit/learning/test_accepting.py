@@ -106,5 +106,5 @@ def test_the_command_says_which_answers_stand(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "control by small: above" in done.output
     assert "quality is a share of large's" in " ".join(done.output.split())
-    assert max(len(line) for line in done.output.splitlines()) <= 80
+    assert max(len(line) for line in done.output.splitlines() if str(tmp_path) not in line) <= 80
     assert [rule.name for rule in open_policy(tmp_path / "p").acceptance] == ["calibrated:marginal_risk"]

@@ -10,6 +10,7 @@ import pytest
 from judged_answers import a_step, outcome_table
 from outcome_tables import step_columns
 
+from langroute.acceptance.answer_update import AnswerUpdate, CellUpdate
 from langroute.acceptance.entropy import OptionSets, SingleAnswerAcceptance
 from langroute.acceptance.worth import WorthAcceptance
 from langroute.artifacts import CLASSES, open_policy
@@ -36,6 +37,7 @@ pytest.importorskip("xgboost", reason="the pieces are trained with XGBoost")
 pytest.importorskip("sklearn", reason="the pieces are trained with scikit-learn")
 
 TEXTS = [f"give the {'proof of lemma' if at % 3 == 0 else 'name of city'} number {at}" for at in range(60)]
+UPDATE = CellUpdate(centre=0.4, mean=-1.0, scale=0.5, weights=(0.1, 0.2, -0.6))
 QUICK = ViewOptions(folds=2, trees=10, landmarks=40)
 
 
@@ -63,7 +65,7 @@ def calibrated() -> Any:
 MAKERS: dict[tuple[str, str], Callable[[], Any]] = {
     **{
         ("estimator", name): lambda name=name: lesson(name, "estimator")
-        for name in ("boosted", "group_mean", "mean", "neighbours", "ridge")
+        for name in ("boosted", "group_mean", "mean", "neighbours", "ridge", "steady")
     },
     ("estimator", "gain"): lambda: lesson("gain", "estimator", questions),
     ("estimator", "soft_gap"): lambda: lesson("soft_gap", "estimator", questions),
@@ -74,7 +76,9 @@ MAKERS: dict[tuple[str, str], Callable[[], Any]] = {
     ("acceptance", "single_answer"): lambda: SingleAnswerAcceptance(
         sets=[OptionSets(kind="control", arm="small", alpha=0.1, quantile=0.6, n=200)]
     ),
-    ("acceptance", "worth"): lambda: WorthAcceptance(score=calibrated().score, kinds=["control"], margin=0.01),
+    ("acceptance", "worth"): lambda: WorthAcceptance(
+        update=AnswerUpdate({("control", "small"): UPDATE}), kinds=["control"], margin=0.01
+    ),
     ("policy", "cascade"): lambda: CascadePolicy({"arm-0": {"arm-0": 0.05}}, confidences=[0.2, 0.8], qualities=[0, 1]),
     ("policy", "chain"): lambda: ChainPolicy({"": ((0.0, ("arm-0", "arm-1")),)}),
     ("policy", "difference"): lambda: DifferencePolicy(weak="arm-0", strong="arm-1", difference=0.05),

@@ -45,11 +45,13 @@ def test_it_beats_the_arms_means_where_there_is_something_to_learn() -> None:
 
 
 def test_it_promises_nothing_where_there_is_nothing_to_learn() -> None:
-    """Shuffled outcomes teach nothing: the loss is that of the mean, not better."""
+    """Shuffled outcomes teach nothing: the loss is that of the mean, not better, and no price is kept for a target."""
     columns = step_columns(1_500)
     shuffled = np.random.default_rng(5).permutation(columns["success"]).tolist()
     trained = train(Examples.read({**columns, "success": shuffled}), BoostedLearner(options=QUICK), folds=3)
     assert trained.metrics["log_loss"]["value"] > trained.metrics["log_loss"]["arm_mean"] - 0.005
+    assert trained.targets is None
+    assert train(examples(1_500), BoostedLearner(options=QUICK), folds=3).targets is not None
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
