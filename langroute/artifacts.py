@@ -32,6 +32,7 @@ CLASSES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "neighbours": "langroute.estimators.neighbours:NeighboursEstimator",
             "ridge": "langroute.estimators.ridge:RidgeEstimator",
             "soft_gap": "langroute.estimators.soft_gap:SoftGapEstimator",
+            "steady": "langroute.estimators.steady:SteadyEstimator",
         },
         "encoder": {
             "hashed_text": "langroute.estimators.text:HashedText",

@@ -1,15 +1,16 @@
 """WorthAcceptance: an answer stands unless asking another arm is worth its price, now that the answer is known."""
 
 from collections.abc import Mapping, Sequence
-from math import isnan
 from typing import Any, Self
 
-from langroute.acceptance.scores import SCORES
-from langroute.acceptance.signals import Score, answer_of
+from langroute.acceptance.answer_update import AnswerUpdate
 from langroute.errors import ArtifactInvalid, ConfigError
 from langroute.money import float_dollars
 from langroute.parts import Parts
 from langroute.records import KINDS, Outcome, Record, Step
+
+DOUBTFUL = "doubtful"
+"""The defect of an answer that another arm is worth asking after; it says nothing of whether the answer is wrong."""
 
 
 class WorthAcceptance:
@@ -24,13 +25,10 @@ class WorthAcceptance:
     look ahead, a reconstruction without the covariance of its residuals. What was learned of the answer does not change
     what is expected of the other arms: where failures go together, this asks once too often.
 
-    Both sides must mean the same by success. With scores and estimates fitted on one table they do: whatever success it
-    tells, of the step or of its episode.
-
     No guarantee is given or implied; see ``calibrated`` for thresholds that have one.
 
     Args:
-        score: P(success | answer), fitted.
+        update: from what was expected to P(success | answer), fitted.
         kinds: the kinds that are judged; answers of other kinds stand, and stream.
         margin: success by which another arm must be worth more, so that noise alone does not buy a second call.
 
@@ -40,13 +38,13 @@ class WorthAcceptance:
 
     name = "worth"
 
-    def __init__(self, *, score: Score, kinds: Sequence[str], margin: float = 0.0) -> None:
+    def __init__(self, *, update: AnswerUpdate, kinds: Sequence[str], margin: float = 0.0) -> None:
         unknown = sorted(set(kinds) - set(KINDS))
         if unknown:
             raise ConfigError(f"{unknown[0]!r} is no kind of step; use some of {', '.join(KINDS)}", field="kinds")
         if not margin >= 0:
             raise ConfigError(f"must not be negative, got {margin}", field="margin")
-        self.score, self.kinds, self.margin = score, tuple(kinds), float(margin)
+        self.update, self.kinds, self.margin = update, tuple(kinds), float(margin)
 
     def gates(self, step: Step) -> bool:
         """Whether an answer of this step could be doubted; a step pinned to an arm has nobody else to ask."""
@@ -57,11 +55,11 @@ class WorthAcceptance:
         return ()
 
     def judge(self, record: Record, outcome: Outcome) -> tuple[str, ...]:
-        """``doubtful`` where another permitted arm is worth its price; an answer without a score stands."""
+        """``doubtful`` where another permitted arm is worth its price; an answer without a signal stands."""
         if not self.gates(record.step):
             return ()
-        kept = float(self.score.scores(answer_of(record.step, outcome))[0])
-        if isnan(kept):
+        kept = self._kept(record, outcome)
+        if kept is None:
             return ()
         price = record.ruling.price_of_dollar
         others = [
@@ -71,12 +69,24 @@ class WorthAcceptance:
         ]
         return (DOUBTFUL,) if others and max(others) > kept + self.margin else ()
 
+    def _kept(self, record: Record, outcome: Outcome) -> float | None:
+        """What the answer is worth now; None where it is not known."""
+        expected = next((seen.success for seen in record.estimates if seen.arm == outcome.arm), None)
+        if expected is None:
+            return None
+        return self.update.chance(
+            kind=record.step.kind,
+            arm=outcome.arm,
+            expected=expected,
+            confidence=outcome.confidence,
+            output_tokens=None if outcome.usage is None else outcome.usage.output_tokens,
+        )
+
     def parts(self) -> Parts:
         """All that `from_parts` needs."""
-        score = self.score.parts()
-        settings = {"type": self.score.name, "settings": dict(score.settings)}
+        update = self.update.parts()
         return Parts(
-            settings={"kinds": list(self.kinds), "margin": self.margin, "score": settings}, arrays=score.arrays
+            settings={"kinds": list(self.kinds), "margin": self.margin, **update.settings}, arrays=update.arrays
         )
 
     @classmethod
@@ -84,16 +94,11 @@ class WorthAcceptance:
         """The same rule again.
 
         Raises:
-            ArtifactInvalid: a setting is missing or damaged, or this version does not know the score.
+            ArtifactInvalid: a setting is missing or damaged.
         """
         told: Mapping[str, Any] = parts.settings
+        update = AnswerUpdate.from_parts(parts)
         try:
-            made = SCORES[told["score"]["type"]]
-            score = made.from_parts(Parts(settings=told["score"]["settings"], arrays=parts.arrays))
-            return cls(score=score, kinds=told["kinds"], margin=told["margin"])
+            return cls(update=update, kinds=told["kinds"], margin=told["margin"])
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactInvalid(f"cannot be made again ({error}); train again", field="acceptance") from error
-
-
-DOUBTFUL = "doubtful"
-"""The defect of an answer that another arm is worth asking after; it says nothing of whether the answer is wrong."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ArtifactFolder = Annotated[Path, typer.Argument(help="Folder that langroute train saved.")]
 Table = Annotated[Path, typer.Argument(help="Table of outcomes: .parquet, .jsonl, or a folder with both files.")]
+Tasks = Annotated[Path | None, typer.Option("--tasks", help="A table with task, text and group.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write a page with plots here; it opens without a network.")]
 Quality = Annotated[
     float | None, typer.Option("--quality-target", min=0.0, help="Show it at the price the policy has for this target.")
@@ -30,6 +31,7 @@ def evaluate(
     artifact: ArtifactFolder,
     table: Table,
     *,
+    tasks: Tasks = None,
     html: Html = None,
     as_json: AsJson = False,
     quality_target: Quality = None,
@@ -39,7 +41,7 @@ def evaluate(
 
     Replayed where the table holds every arm on every task; else model-based, and labelled so.
     """
-    learned, report = _evaluated(artifact, table, quality_target, price_of_a_dollar)
+    learned, report = _evaluated(artifact, table, tasks, quality_target, price_of_a_dollar)
     _write(html, report, f"{artifact.name} on {table.name}")
     if as_json:
         typer.echo(json.dumps(report.as_data(), indent=2))
@@ -53,9 +55,11 @@ def evaluate(
     _say_notes(report, learned, html)
 
 
-def frontier(artifact: ArtifactFolder, table: Table, *, html: Html = None, as_json: AsJson = False) -> None:
+def frontier(
+    artifact: ArtifactFolder, table: Table, *, tasks: Tasks = None, html: Html = None, as_json: AsJson = False
+) -> None:
     """Print the whole frontier of a learned policy: what each price of a dollar buys."""
-    learned, report = _evaluated(artifact, table, None, None)
+    learned, report = _evaluated(artifact, table, tasks, None, None)
     _write(html, report, f"{artifact.name} on {table.name}")
     if as_json:
         data, names = report.as_data(), ("basis", "tasks", "frontier", "hull", "oracle")
@@ -66,14 +70,14 @@ def frontier(artifact: ArtifactFolder, table: Table, *, html: Html = None, as_js
 
 
 def _evaluated(
-    artifact: Path, table: Path, quality: float | None, price: float | None
+    artifact: Path, table: Path, tasks: Path | None, quality: float | None, price: float | None
 ) -> "tuple[LearnedPolicy, Report]":
     from langroute.artifacts import open_policy
     from langroute.learning.reading import read_table
     from langroute.learning.report import evaluated
 
     learned = open_policy(artifact)
-    return learned, evaluated(learned, read_table(table), price=_price(learned, quality, price))
+    return learned, evaluated(learned, read_table(table, tasks=tasks), price=_price(learned, quality, price))
 
 
 def _price(learned: "LearnedPolicy", quality: float | None, price: float | None) -> float | None:

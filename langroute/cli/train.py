@@ -5,6 +5,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +17,18 @@ from langroute.errors import ConfigError
 if TYPE_CHECKING:
     from langroute.learning.training import Tell, Trained
 
+
+class Guarantees(StrEnum):
+    """The three risks, which are not interchangeable."""
+
+    marginal_risk = "marginal_risk"
+    missed_failures = "missed_failures"
+    selective_risk = "selective_risk"
+
+
 PRESETS = {"agentrouter": "agentrouter"}
 
+_ACCEPT = "Which risk of cheap answers is bounded by what they must score; all well-formed ones stand without it."
 _TABLE = "Parquet or JSON Lines, or a folder with outcomes and tasks."
 _POLICY = "The rule of choice: frontier, cascade, chain or difference."
 _ENCODER = "An artifact whose text encoder is taken, which made the table's `encoded` column."
@@ -34,20 +45,26 @@ def train(
     policy: Annotated[str, typer.Option("--policy", help=_POLICY)] = "frontier",
     folds: Annotated[int, typer.Option("--folds", min=2, help="Parts that are scored in turn.")] = 5,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of folds and samples.")] = 0,
+    accept: Annotated[Guarantees | None, typer.Option("--accept", help=_ACCEPT)] = None,
+    alpha: Annotated[float, typer.Option("--alpha", help="Of --accept: the risk allowed, by kind and arm.")] = 0.05,
+    delta: Annotated[float, typer.Option("--delta", help="Of selective_risk: how often it may be missed.")] = 0.1,
     as_json: AsJson = False,
 ) -> None:
     """Learn what to expect of each arm, measure it out of fold, and store it.
 
-    The folder that comes of it goes into StepRouter(policy=DIR). More than 200,000 rows are trained on in batches.
+    With --accept also which cheap answers stand. The folder that comes of it goes into StepRouter(policy=DIR). More
+    than 200,000 rows are trained on in batches.
     """
+    from langroute.learning.accepting import Wanted
     from langroute.learning.learners import learner
     from langroute.learning.tables import train_table
 
     name = _chosen(estimator, preset)
     options: dict[str, Any] = {} if encoder is None else {"encoder": _encoder(encoder)}
     made = learner(name, **options)
+    wanted = None if accept is None else Wanted(guarantee=accept.value, alpha=alpha, delta=delta)
     with _progress(quiet=as_json) as tell:
-        trained = train_table(table, made, tasks=tasks, folds=folds, seed=seed, tell=tell, policy=policy)
+        trained = train_table(table, made, tasks=tasks, folds=folds, seed=seed, accept=wanted, tell=tell, policy=policy)
     trained.save(save)
     if as_json:
         typer.echo(json.dumps({"saved": str(save), "policy": policy, "data": trained.data, "metrics": trained.metrics}))
@@ -101,9 +118,36 @@ def _tell(trained: "Trained", save: Path) -> None:
     out, data = console(), trained.data
     out.print(Rows(columns=columns, rows=tuple(rows)))
     out.print()
-    arms = len(data["arms"])
-    head = f"{trained.estimator} learned from {data['rows']:,} rows of {data['tasks']:,} tasks and {arms} arms."
-    out.print(Paragraph(text=f"{head} Saved in {save}; {save}/MODEL_CARD.md tells more."))
+    sentences = [
+        f"{trained.estimator} learned from {data['rows']:,} rows of {data['tasks']:,} tasks and {len(data['arms'])} "
+        "arms.",
+        _prices_told(trained),
+        *_stands_told(trained),
+    ]
+    for text in sentences:
+        out.print(Paragraph(text=text))
+    typer.echo(f"Saved in {save}; see {save / 'MODEL_CARD.md'}")
+
+
+def _stands_told(trained: "Trained") -> list[str]:
+    """Which cheap answers stand, one line a kind and arm; why nothing is certified is in the model card."""
+    if trained.acceptance is None:
+        return []
+    told = [f"Which cheap answers stand, by {trained.acceptance.rule.guarantee}:"]
+    for one in trained.acceptance.rule.thresholds:
+        certificate = one.certificate
+        score = "nothing certified, stay strong" if not certificate.certified else f"above {certificate.threshold:.4g}"
+        told.append(f"  {one.kind} by {one.arm or 'any cheap arm'}: {score} ({certificate.n} answers)")
+    return told
+
+
+def _prices_told(trained: "Trained") -> str:
+    found = trained.targets
+    if found is None:
+        return "No prices for targets: costs are unknown, or an arm was too rare to be asked everywhere."
+    count = len(found.points)
+    prices = "one price of a dollar was" if count == 1 else f"{count} prices of a dollar were"
+    return f"For targets {prices} tried, {found.basis}; quality is a share of {found.reference}'s."
 
 
 _SHOWN = ("value", "arm_mean", "group_mean")

@@ -1,8 +1,9 @@
 """Reading an artifact: a folder that holds what was learned as plain data. Nothing in it is ever run.
 
 ``policy.json`` says what there is (format, versions, data, features, metrics, and a type and settings for each piece),
-``arrays.npz`` holds the numbers, ``MODEL_CARD.md`` tells people. Everything is checked before anything is made of it:
-each damage is `ArtifactInvalid`, which names the file or the field and the way out.
+``arrays.npz`` holds the numbers, ``MODEL_CARD.md`` tells people, who may write on it: it is not read here. Everything
+else is checked before anything is made of it: each damage is `ArtifactInvalid`, which names the file or the field and
+the way out.
 ``langroute.learning.artifact_files`` writes such folders; ``langroute.artifacts`` knows which class a piece is.
 """
 

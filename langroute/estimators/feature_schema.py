@@ -66,6 +66,10 @@ class FeatureSchema:
                 vocabulary[name] = tuple(word for word, count in often if count >= least)
         return cls(numbers=varying, vocabulary=vocabulary, text=rows.text.shape[1])
 
+    def without_text(self) -> Self:
+        """The same columns, without the text vector."""
+        return type(self)(numbers=self.numbers, vocabulary=self.vocabulary)
+
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The features by name, (width,)."""

@@ -20,7 +20,8 @@ from langroute.lab.world import Task
 from langroute.learning.boosting import BoostedLearner
 from langroute.learning.bootstrap import bootstrap
 from langroute.learning.examples import Examples
-from langroute.learning.training import Trained, train
+from langroute.learning.folds import folds_by
+from langroute.learning.training import Trained, cross_fitted, train
 from langroute.learning.worth_fitting import Told, fit_worth
 from langroute.money import NANO_PER_DOLLAR
 from langroute.pool import ModelPool
@@ -31,7 +32,7 @@ from langroute.target import Target
 CALIBRATE_SEED = 30_000_000
 """Tasks on which the price of a dollar is chosen are drawn from here on."""
 
-PRICES = (50.0, 100.0, 150.0, 200.0, 250.0, 300.0, 400.0, 500.0)
+PRICES = (100.0, 150.0, 200.0, 250.0, 300.0)
 """Prices of a dollar that are tried: success given up per dollar; a task of the lab costs at most a third of a cent."""
 
 EPSILON, DELTA = 0.025, 0.1
@@ -79,9 +80,11 @@ def learn(columns: Columns, *, seed: int = 0, folds: int = 3) -> Learned:
         OutcomesInvalid: there is too little to learn from.
     """
     examples = Examples.read(columns)
-    encoder = WordCounts.of(dict.fromkeys(examples.asked))
-    trained = train(examples, BoostedLearner(encoder=encoder), folds=folds, seed=seed)
-    rule, told = fit_worth(columns, seed=seed)
+    learner = BoostedLearner(encoder=WordCounts.of(dict.fromkeys(examples.asked)))
+    trained = train(examples, learner, folds=folds, seed=seed)
+    dealt = folds_by(examples.task, count=folds, seed=seed)
+    expected = cross_fitted(learner, examples, dealt, seed=seed).success
+    rule, told = fit_worth(columns, examples, expected, seed=seed)
     return Learned(trained=trained, rule=rule, told=told)
 
 

@@ -63,12 +63,10 @@ class BoostedLearner:
         encoder, read = self._read(examples, seed)
         schema = self.schema_for(FeatureSchema.fit(read.rows))
         arms = self.arms_for(read.arms, read.mean_costs())
-        own = arms.features[arms.places(read.arm)]
-        features = np.concatenate([schema.matrix(read.rows), own], axis=1).astype(np.float32)
-        _, task = np.unique(read.task, return_inverse=True)
+        schema, source, success = self._chosen(read, schema, arms, seed)
         targets = Targets(success=read.success, output_tokens=read.output_tokens, cost_nano=read.cost_nano)
         estimator, _ = boosted(
-            ArraySource(features=features), targets, read.weight, task, schema, arms, self.options, seed, self._tell
+            source, targets, read.weight, _numbered(read), schema, arms, self.options, seed, self._tell, success=success
         )
         return Lesson(
             estimator=estimator,
@@ -77,6 +75,29 @@ class BoostedLearner:
             words=tuple(schema.vocabulary),
             text=schema.text,
         )
+
+    def _chosen(
+        self, read: Examples, schema: FeatureSchema, arms: ArmTable, seed: int
+    ) -> tuple[FeatureSchema, Source, Grown]:
+        """The features with the trees for success; with text only where it helps tasks that the trees did not see."""
+        tried = []
+        for one in (schema.without_text(), schema) if schema.text else (schema,):
+            own = arms.features[arms.places(read.arm)]
+            source = ArraySource(features=np.concatenate([one.matrix(read.rows), own], axis=1).astype(np.float32))
+            grown = grow(
+                source,
+                read.success,
+                read.weight,
+                _numbered(read),
+                target="share",
+                options=self.options,
+                seed=seed,
+                tell=self._tell,
+            )
+            tried.append((one, source, grown))
+        if len(tried) > 1 and not _helps(tried[1][2], tried[0][2], read):
+            return tried[0]
+        return tried[-1]
 
     def schema_for(self, varying: FeatureSchema) -> FeatureSchema:
         """Which columns of a step are read, of those that vary: all."""
@@ -153,15 +174,19 @@ def boosted(
     tell: Progress,
     *,
     beside: bool = False,
+    success: Grown | None = None,
 ) -> tuple[BoostedEstimator, tuple[Grown, ...]]:
     """The estimator, and the trees for success, tokens and dollars with their predictions out of fold.
 
-    With ``beside`` the sums are grown beside each other, in threads; that changes no result.
+    With ``beside`` the sums are grown beside each other, in threads; that changes no result. Trees for success that
+    are grown already are taken as they are.
     """
     amounts = (targets.output_tokens, targets.cost_nano)
     scales = [_scale(amount) for amount in amounts]
 
     def sum_of(number: int) -> Grown:
+        if number == 0 and success is not None:
+            return success
         if number == 0:
             own = targets.success
             return grow(source, own, weight, together, target="share", options=options, seed=seed, tell=tell)
@@ -170,8 +195,7 @@ def boosted(
 
     with ThreadPoolExecutor(max_workers=min(3, os.cpu_count() or 1) if beside else 1) as workers:
         grown = tuple(workers.map(sum_of, range(3)))
-    success = grown[0]
-    calibration = fit_calibration(logistic(success.margin), targets.success, weight)
+    calibration = fit_calibration(logistic(grown[0].margin), targets.success, weight)
     estimator = BoostedEstimator(
         schema=schema,
         arms=arms,
@@ -181,6 +205,22 @@ def boosted(
         cost_scale=scales[1],
     )
     return estimator, grown
+
+
+def _numbered(examples: Examples) -> NDArray[np.int64]:
+    """The tasks as numbers."""
+    found: NDArray[np.int64] = np.unique(examples.task, return_inverse=True)[1]
+    return found
+
+
+def _helps(more: Grown, less: Grown, examples: Examples) -> bool:
+    """Whether more features lower the loss of tasks left out by more than its standard error over tasks."""
+
+    def losses(grown: Grown) -> NDArray[np.float64]:
+        return examples.weight * (np.logaddexp(0.0, grown.margin) - examples.success * grown.margin)
+
+    saved = np.bincount(_numbered(examples), losses(less) - losses(more))
+    return bool(saved.mean() > saved.std(ddof=1) / np.sqrt(len(saved)))
 
 
 def check_enough(examples: Examples) -> None:

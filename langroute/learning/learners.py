@@ -56,6 +56,7 @@ LEARNERS: Mapping[str, str] = MappingProxyType(
         "neighbours": "langroute.learning.neighbour_fitting:NeighboursLearner",
         "ridge": "langroute.learning.ridge_fitting:RidgeLearner",
         "soft_gap": "langroute.learning.gain_fitting:SoftGapLearner",
+        "steady": "langroute.learning.steady_fitting:SteadyLearner",
     }
 )
 """Name -> ``module:class`` of a learner whose options have defaults. A new learner gets its line here."""

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from langroute.errors import ConfigError
 from langroute.learning.learners import Lesson
+from langroute.prices_of_targets import PriceTable
+from langroute.target import Target
 
 _TOLD = {
     "log_loss": ("log loss of success", "{:.4f}"),
@@ -19,15 +22,32 @@ _LIBRARIES = ("langroute", "numpy", "xgboost-cpu", "xgboost", "scikit-learn", "p
 
 
 def model_card(
-    estimator: str, *, data: Mapping[str, Any], metrics: Mapping[str, Any], lesson: Lesson, rule: str = ""
+    estimator: str,
+    *,
+    data: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    lesson: Lesson,
+    targets: PriceTable | None = None,
+    rule: str = "",
 ) -> str:
-    """The card, as Markdown; ``rule`` is the policy that was fitted, empty for the router's own."""
+    """The card, as Markdown.
+
+    Args:
+        estimator: what was trained.
+        data: what it was trained on; see ``Examples.described``.
+        metrics: what was measured out of fold.
+        lesson: what was learned.
+        targets: prices of a dollar for targets.
+        rule: the policy that was fitted; empty for the router's own.
+    """
     parts = (
         f"# Routing policy: {estimator}",
         "## Trained on\n\n" + _data_told(data),
         "## How good it is\n\n" + _metrics_told(metrics),
         "## How it chooses\n\n" + _RULES.get(rule, rule),
         "## What it reads\n\n" + _features_told(lesson),
+        "## What a target costs\n\n" + _targets_told(targets),
+        "## Which cheap answers stand\n\n" + _acceptance_told(metrics.get("acceptance")),
         "## What it is not for\n\n" + _LIMITS,
         "## Versions\n\n" + _versions_told(),
     )
@@ -83,6 +103,43 @@ def _features_told(lesson: Lesson) -> str:
     columns = [*lesson.numbers, *lesson.words]
     text = f"; a text vector of {lesson.text} numbers" if lesson.text else "; no text"
     return f"{', '.join(columns) or 'no column of a step (none of them varied)'}{text}."
+
+
+_SHARES = (1.0, 0.99, 0.97, 0.95, 0.9)
+
+
+def _targets_told(targets: PriceTable | None) -> str:
+    if targets is None:
+        return (
+            "No price of a dollar was found for targets: costs are unknown, or an arm was too rare to be asked "
+            "everywhere. Give `price_of_a_dollar`."
+        )
+    rows = [
+        "| quality wanted | success per dollar | dollars an episode | reached | 95% from |",
+        "|---|---|---|---|---|",
+    ]
+    for share in _SHARES:
+        try:
+            price, _ = targets.price(Target(quality=share))
+        except ConfigError:
+            rows.append(f"| {share:g} | not reached | - | - | - |")
+            continue
+        point = next(point for point in targets.points if point.price_of_dollar == price)
+        low = f"{point.low:.3f}" if targets.basis == "replayed" else "-"
+        rows.append(f"| {share:g} | {price:.4g} | {point.dollars:.6f} | {point.quality:.3f} | {low} |")
+    head = f"Quality is a share of the success of {targets.reference}, {targets.basis}. {targets.certificate}"
+    return head.strip() + "\n\n" + "\n".join(rows)
+
+
+def _acceptance_told(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "Every well-formed one: no rule was asked for (`--accept`)."
+    lines = [
+        f"- {cell['told']} Seen: {cell['answers']:,} answers, {cell['wrong']:.1%} wrong, "
+        f"{cell['accepted']:.1%} accepted."
+        for cell in found["cells"]
+    ]
+    return "\n".join(lines) or "No cheap answer was there to calibrate on."
 
 
 def _versions_told() -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from langroute.errors import ConfigError
+from langroute.learning.accepting import Wanted, accepted_by
 from langroute.learning.examples import Examples
 from langroute.learning.large_tables import LARGE, check_large, train_large
 from langroute.learning.learners import Learner
@@ -22,6 +23,7 @@ def train_table(
     tasks: str | Path | None = None,
     folds: int = 5,
     seed: int = 0,
+    accept: Wanted | None = None,
     tell: Tell = lambda _what, _share: None,
     large: int = LARGE,
     policy: str = "frontier",
@@ -34,6 +36,7 @@ def train_table(
         tasks: texts and groups of the tasks, see `read_table`.
         folds: parts scored in turn; of a large table those of the learner's own options.
         seed: of folds and samples.
+        accept: which guarantee cheap answers must keep; no rule is fitted when left out.
         tell: told of the progress.
         large: with more rows than this the table is trained on in batches.
         policy: the rule of choice, see `RULES`.
@@ -43,6 +46,23 @@ def train_table(
         OutcomesInvalid: a column is missing or holds what it must not, or there is too little to learn from.
     """
     check_rule(policy)
+    # First, as it takes little time: what is missing for it is told before the trees are grown.
+    stands = None if accept is None else accepted_by(path, accept, tasks=tasks, seed=seed)
+    trained = _trained(path, learner, tasks=tasks, folds=folds, seed=seed, tell=tell, large=large, policy=policy)
+    return trained if stands is None else trained.accepting(stands)
+
+
+def _trained(
+    path: str | Path,
+    learner: Learner,
+    *,
+    tasks: str | Path | None,
+    folds: int,
+    seed: int,
+    tell: Tell,
+    large: int,
+    policy: str,
+) -> Trained:
     if not _longer(path, large):
         whole: dict[str, Any] = dict(read_table(path, tasks=tasks))
         rule = rule_of(policy, whole, seed=seed)

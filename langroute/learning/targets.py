@@ -123,7 +123,9 @@ def expected_prices(
 
     Model-based: nothing but the estimator says how the arms that were not taken would have done, so errors of the
     estimator are errors of the table, and nothing is certified. That one arm's choice does not change the steps that
-    follow is assumed. Quality is the mean over steps.
+    follow is assumed. An episode is expected to lose, against the reference, what is lost at each of its steps, all
+    added up: steps compound, and what is learned of one is mostly the success of its whole episode. Gains are not
+    counted, for the best of several uncertain expectations promises more than it keeps; so no quality is above 1.
 
     Args:
         expected: of n steps and the arms, out of fold.
@@ -142,10 +144,12 @@ def expected_prices(
     if not strong > 0:
         raise OutcomesInvalid(f"{reference} is expected never to succeed", field="reference")
     rows, count = np.arange(len(episodes)), len(np.unique(episodes))
+    against = expected.success[:, list(arms).index(reference)]
     points = []
     for price in tried_prices(expected.success, expected.cost_nano).tolist():
         chosen = choices_at(expected.success, expected.cost_nano / NANO_PER_DOLLAR, price)
-        quality = float(expected.success[rows, chosen].mean()) / strong
+        lost = float(np.maximum(0.0, against - expected.success[rows, chosen]).sum()) / count
+        quality = max(0.0, 1.0 - lost / strong)
         spent = float(expected.cost_nano[rows, chosen].sum()) / count / NANO_PER_DOLLAR
         points.append(PricePoint(price_of_dollar=price, dollars=spent, quality=quality, low=0.0))
     why = "nothing is certified: only one arm was tried at each step, so its loss against another cannot be tested"

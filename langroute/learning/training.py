@@ -1,7 +1,7 @@
 """Training: any learner on a table of outcomes, judged out of fold beside what needs no learning, and stored."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from langroute.errors import ConfigError, OutcomesInvalid
 from langroute.estimators.parts import Fitted
 from langroute.estimators.rows import Predictor
+from langroute.learning.acceptance_fitting import FittedAcceptance
+from langroute.learning.accepting import acceptance_metrics
 from langroute.learning.artifact_files import save_artifact
 from langroute.learning.examples import Examples
 from langroute.learning.folds import Folds, folds_by
@@ -34,7 +36,8 @@ class Trained:
         lesson: fitted on all rows.
         data: what it was trained on, as plain data.
         metrics: measured out of fold, as plain data: each with ``value``, ``low``, ``high`` and the same of baselines.
-        targets: prices of a dollar for targets, found out of fold; None where none can be found, or a rule was fitted.
+        targets: prices of a dollar for targets, found out of fold; None where there are none, or a policy was fitted.
+        acceptance: the rule that cheap answers must pass, and what it certifies; None where none was asked for.
         policy: the rule of choice that was fitted; None for the router's own.
     """
 
@@ -43,7 +46,13 @@ class Trained:
     data: Mapping[str, Any]
     metrics: Mapping[str, Any]
     targets: PriceTable | None = None
+    acceptance: FittedAcceptance | None = None
     policy: Fitted | None = None
+
+    def accepting(self, fitted: FittedAcceptance) -> "Trained":
+        """The same with a rule for cheap answers, which the metrics and the card tell of."""
+        metrics = {**self.metrics, "acceptance": acceptance_metrics(fitted)}
+        return replace(self, acceptance=fitted, metrics=metrics)
 
     def save(self, folder: str | Path, **more: Any) -> Path:
         """Store it as an artifact, with a model card.
@@ -57,10 +66,11 @@ class Trained:
         """
         encoder = {} if self.lesson.encoder is None else {"encoder": self.lesson.encoder}
         targets = {} if self.targets is None else {"targets": self.targets}
+        rules = {} if self.acceptance is None else {"acceptance": [self.acceptance.rule]}
         policy = {} if self.policy is None else {"policy": self.policy}
         return save_artifact(
             folder,
-            {"estimator": self.lesson.estimator, **encoder, **targets, **policy, **more},
+            {"estimator": self.lesson.estimator, **encoder, **targets, **rules, **policy, **more},
             data=self.data,
             metrics=self.metrics,
             card=model_card(
@@ -68,6 +78,7 @@ class Trained:
                 data=self.data,
                 metrics=self.metrics,
                 lesson=self.lesson,
+                targets=self.targets,
                 rule="" if self.policy is None else self.policy.name,
             ),
             text=self.lesson.text,

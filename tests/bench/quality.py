@@ -17,31 +17,34 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from quality_row import Reached, Row
 
-MODULES = (
-    "quality_mmlu",
-    "quality_gsm8k",
-    "quality_pareto",
-    "quality_chains",
-    "quality_swe",
-    "quality_no_harm",
-    "quality_lab",
-)
+MODULES = {
+    "mmlu_known": "quality_mmlu",
+    "mmlu_unseen": "quality_mmlu",
+    "gsm8k": "quality_gsm8k",
+    "pareto": "quality_pareto",
+    "mcp_tasks": "quality_chains",
+    "mcp_service": "quality_chains",
+    "mcp_recurring": "quality_chains",
+    "mcp_noisy": "quality_chains",
+    "swe_beyond": "quality_swe",
+    "no_harm": "quality_no_harm",
+    "lab": "quality_lab",
+}
+"""Where each row is, in the order of the table."""
 DATA = Path(os.environ.get("LANGROUTE_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 
-def all_rows() -> dict[str, Row]:
-    """Every row by name, in the order of the table."""
-    rows = [row for name in MODULES for row in importlib.import_module(name).ROWS]
-    return {row.name: row for row in rows}
+def row_of(name: str) -> Row:
+    """A row by name; only its own module is imported, so that a row runs where another one cannot."""
+    return next(row for row in importlib.import_module(MODULES[name]).ROWS if row.name == name)
 
 
-def chosen_rows(names: list[str]) -> dict[str, Row]:
-    """The rows that were asked for; all without names."""
-    rows = all_rows()
-    unknown = [name for name in names if name not in rows]
+def chosen_rows(names: list[str]) -> list[str]:
+    """The rows that were asked for, in the order of the table; all without names."""
+    unknown = [name for name in names if name not in MODULES]
     if unknown:
-        raise SystemExit(f"no row is called {', '.join(unknown)}; there are {', '.join(rows)}")
-    return {name: rows[name] for name in names or rows}
+        raise SystemExit(f"no row is called {', '.join(unknown)}; there are {', '.join(MODULES)}")
+    return [name for name in MODULES if not names or name in names]
 
 
 def told(row: Row, reached: Reached, seconds: float) -> str:
@@ -58,10 +61,11 @@ def as_data(row: Row, reached: Reached) -> dict[str, object]:
     return {**asdict(reached), "reach": row.reach, "higher": row.higher}
 
 
-def run(rows: dict[str, Row], args: argparse.Namespace) -> dict[str, object]:
+def run(names: list[str], args: argparse.Namespace) -> dict[str, object]:
     """Fit, score or measure each row, and say so as it goes."""
     found: dict[str, object] = {}
-    for name, row in rows.items():
+    for name in names:
+        row = row_of(name)
         began = time.monotonic()
         if args.fit:
             folder = args.fit / name

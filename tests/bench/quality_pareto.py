@@ -6,10 +6,14 @@ from the text and C the arm's mean cost in training: costs of a prompt are predi
 help; both figures are in ``extra``. Lambda is chosen inside the training folds, on predictions out of inner folds, so
 that the mean reward is the dearest arm's. What is scored never chose anything.
 
-Reported is the cost, as a share of the dearest arm's, at equal reward: read off the curve over lambda on the pooled
-predictions out of fold, by straight lines. ``extra`` has the cost and the reward ratio at the lambda chosen inside.
+Reported is the cost, as a share of the dearest arm's, at the lambda chosen inside: what a user gets. Only where that
+falls short of the dearest arm's reward is the cost read off the curve over lambda instead, on the pooled predictions
+out of fold, by straight lines; ``extra`` has both and says which was reported. The two differ much: the curve is nearly
+flat where it crosses, and the dearest arm's lead over the next is small against the noise of its mean, so a lambda
+found on some prompts lands early or late on others.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -145,13 +149,18 @@ def _reached(
         dear = float(part.cost[:, dearest].mean())
         return 1.0 if found is None else min(1.0, found / dear)
 
-    interval = bootstrap(share, len(grid), resamples=1000, seed=0)
+    read_off = bootstrap(share, len(grid), resamples=1000, seed=0)
+    inside = _at_choice(grid, chosen["cheapest"], dearest)
+    kept = inside["reward_ratio"]["point"] >= 1.0
+    found = inside["cost_share"] if kept else asdict(read_off)
     return Reached(
-        reached=interval.point,
-        low=interval.low,
-        high=interval.high,
+        reached=found["point"],
+        low=found["low"],
+        high=found["high"],
         baselines=_baselines(grid, folds, dearest),
         extra={
+            "reported": "chosen inside" if kept else "read off the curve: the choice fell short of the reward",
+            "read_off_the_curve": {"point": read_off.point, "low": read_off.low, "high": read_off.high},
             "with_predicted_costs": share(np.arange(len(grid)), predicted),
             **{f"chosen_inside_{name}": _at_choice(grid, arms, dearest) for name, arms in chosen.items()},
             "curve": _curve(grid, success, constant, dearest),

@@ -149,6 +149,28 @@ def test_unknown_names_and_options_are_refused() -> None:
         train(examples(), BoostedLearner(), folds=1)
 
 
+class Length:
+    """An encoder that knows how long a text is."""
+
+    name = "length"
+
+    def encode(self, text: str) -> tuple[float, ...]:
+        return (float(len(text)),)
+
+
+def test_text_is_read_only_where_it_helps() -> None:
+    """Texts whose length decides are read; texts that say nothing are not, so the door need not encode them."""
+    columns = {key: value for key, value in step_columns(900).items() if key not in ("kind", "prior_confidence")}
+    random = np.random.default_rng(1)
+    told = ["long" * 9 if good > random.random() * 0.5 else "short" for good in columns["success"]]
+    noise = ["long" * 9 if one else "short" for one in random.random(900) < 0.5]
+    for texts, length in ((told, 1), (noise, 0)):
+        read = Examples.read({**columns, "text": texts})
+        lesson = BoostedLearner(options=QUICK, encoder=Length()).fit(read, seed=0)  # type: ignore[arg-type]
+        assert lesson.text == length
+        assert (lesson.encoder is None) == (length == 0)
+
+
 def test_what_a_task_was_billed_in_the_end_is_no_feature() -> None:
     """Rows without a kind are whole attempts, whose input tokens nobody knew before."""
     columns = {key: value for key, value in step_columns(200).items() if key != "kind"}
