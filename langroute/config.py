@@ -30,7 +30,8 @@ class RouterConfig(BaseModel):
         store: where books and journal live: ``memory://``, ``sqlite:///file.db``, ``postgresql://user@host/database``
             or, for books alone, ``redis://host:6379/0``.
         journal: where records go instead, a URL of the same kinds but Redis; the store when left out.
-        policy: ``prior``, ``always-small``, ``always-large``, ``always:ARM``, or the folder of a learned policy.
+        policy: ``prior``, ``always-small``, ``always-large``, ``always:ARM``, ``exploring:SHARE`` (the prior, but this
+            share of the steps is drawn, to learn from), or the folder of a learned policy.
         target: what is wanted: a share of quality, dollars per episode, or the price of a dollar; see ``Target``.
         cache_aware: expect a call to cost what the prompt caches will leave of it; when false, the full price.
         thrift: success probability one is willing to give up to use the cheapest arm instead of the dearest, per step;

@@ -19,6 +19,7 @@ from langroute.governor import BudgetGovernor
 from langroute.journal.store import open_journal
 from langroute.ledgers import open_ledger
 from langroute.observe.log import EventLogger, RoutingLog
+from langroute.policies.exploring import ExploringPolicy
 from langroute.policies.frontier import FrontierPolicy
 from langroute.policies.pinned import PinnedPolicy
 from langroute.protocols import Acceptance, Clock, Estimator, Governor, RoutingPolicy, Selector
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Rooms", "clock", "open_journal", "open_ledger", "policy", "rooms", "routing_log", "selector"]
 
-POLICY_NAMES = ("prior", "always-small", "always-large", "always:ARM")
+POLICY_NAMES = ("prior", "always-small", "always-large", "always:ARM", "exploring:SHARE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ def rooms(config: RouterConfig, arms: Sequence[Arm]) -> Rooms:
 
 def is_folder(name: str) -> bool:
     """Whether a policy's name is that of a folder: it is there, or it looks like a path."""
-    named = name in POLICY_NAMES or name.startswith("always:")
+    named = name in POLICY_NAMES or name.startswith(("always:", "exploring:"))
     return not named and (Path(name).is_dir() or "/" in name or os.sep in name)
 
 
@@ -120,6 +121,8 @@ def policy(name: str, arms: Sequence[Arm]) -> RoutingPolicy:
     if name == "always-large":
         return PinnedPolicy(from_top, name=name)
     kind, _, arm = name.partition(":")
+    if kind == "exploring" and arm:
+        return ExploringPolicy(share=_share(arm))
     if kind != "always":
         known = ", ".join(POLICY_NAMES)
         raise ConfigError(
@@ -128,6 +131,17 @@ def policy(name: str, arms: Sequence[Arm]) -> RoutingPolicy:
     if arm not in by_rank:
         raise ConfigError(f"the pool has no arm {arm!r}; it has {', '.join(by_rank)}", field="policy")
     return PinnedPolicy([arm, *by_rank], name=name)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        message = f"exploring:{text} must name a share of the steps between 0 and 1, such as exploring:0.1"
+        raise ConfigError(message, field="policy")
+    return share
 
 
 def selector() -> Selector:

@@ -65,8 +65,8 @@ class StepRouter:
         pool: the arms to choose from.
         budget: what each episode may use; unlimited when left out.
         store: where books and journal live, such as ``memory://`` or ``sqlite:///file.db``.
-        policy: a policy, or the name of one: ``prior``, ``always-small``, ``always-large``, ``always:ARM``; or the
-            folder of a learned policy, which brings its estimator and its acceptance rules.
+        policy: a policy, or the name of one: ``prior``, ``always-small``, ``always-large``, ``always:ARM``,
+            ``exploring:SHARE``; or the folder of a learned policy, which brings its estimator and its acceptance rules.
         quality_target: share of its reference's success that a learned policy is to keep; see ``Target``.
         dollars_per_episode: what an episode should cost on average, by a learned policy.
         price_of_a_dollar: success given up per dollar saved. At most one of these three is given.

@@ -125,7 +125,13 @@ def test_a_pinned_choice_is_explained_as_one() -> None:
 
 @pytest.mark.parametrize(
     ("name", "arm"),
-    [("always-small", "small"), ("always-large", "large"), ("always:large", "large"), ("prior", "large")],
+    [
+        ("always-small", "small"),
+        ("always-large", "large"),
+        ("always:large", "large"),
+        ("prior", "large"),
+        ("exploring:0", "large"),
+    ],
 )
 def test_policies_by_name(name: str, arm: str) -> None:
     """Each documented name is a policy; ``prior`` with a worthless dollar takes the best."""
@@ -137,6 +143,9 @@ def test_policies_by_name(name: str, arm: str) -> None:
     ("name", "said"),
     [
         ("best", "no policy is called 'best'; use one of prior, always-small, always-large, always:ARM"),
+        ("exploring", "no policy is called 'exploring'"),
+        ("exploring:often", "exploring:often must name a share of the steps"),
+        ("exploring:2", "exploring:2 must name a share of the steps between 0 and 1"),
         ("always:huge", "the pool has no arm 'huge'; it has small, large"),
     ],
 )

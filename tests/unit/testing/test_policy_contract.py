@@ -9,6 +9,7 @@ import pytest
 from langroute.policies.cascade import CascadePolicy
 from langroute.policies.chain import ChainPolicy
 from langroute.policies.difference import DifferencePolicy
+from langroute.policies.exploring import ExploringPolicy
 from langroute.policies.frontier import FrontierPolicy
 from langroute.policies.pinned import PinnedPolicy
 from langroute.protocols import RoutingPolicy
@@ -23,6 +24,7 @@ HOUSE: tuple[RoutingPolicy, ...] = (
     PinnedPolicy(["arm-1", "arm-0"]),
     ChainPolicy({"": ((0.0, ("arm-0", "arm-1")), (2.0, ("arm-0",))), "legal": ((0.0, ("arm-1", "arm-2")),)}),
     CascadePolicy({f"arm-{one}": {f"arm-{one}": 0.05} for one in range(6)}),
+    ExploringPolicy(share=0.5),
     DifferencePolicy(weak="arm-0", strong="arm-1", difference=0.1),
 )
 
