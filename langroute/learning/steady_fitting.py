@@ -52,7 +52,7 @@ class SteadyLearner:
         encoder: Fitted | None = None,
         cautions: Sequence[float] = CAUTIONS,
         folds: int = 5,
-        deals: int = 4,
+        deals: int = 20,
     ) -> None:
         self._encoder = encoder
         self._cautions = tuple(cautions)
@@ -127,9 +127,7 @@ def grid_of(table: TaskTable) -> OutcomeGrid:
     """Rates and nano-dollars of every arm on every task; an unknown cost is read as the arm's mean."""
     tallies = table.tallies
     cost = np.where(np.isnan(tallies.cost), _dollars(table), tallies.cost) * NANO_PER_DOLLAR
-    return OutcomeGrid(
-        tasks=tallies.tasks, groups=tallies.groups, arms=tallies.arms, success=tallies.rate, cost=cost
-    )
+    return OutcomeGrid(tasks=tallies.tasks, groups=tallies.groups, arms=tallies.arms, success=tallies.rate, cost=cost)
 
 
 def _place(groups: Sequence[str], name: str) -> int:
@@ -145,8 +143,9 @@ def _dollars(table: TaskTable) -> Floats:
     if "cost" not in table.knows:
         return np.ones(len(table.tallies.arms))
     known = ~np.isnan(table.tallies.cost)
-    total: Floats = np.where(known, table.tallies.cost, 0.0).sum(axis=0)
-    return total / np.maximum(known.sum(axis=0), 1)
+    total = np.where(known, table.tallies.cost, 0.0).sum(axis=0)
+    dollars: Floats = total / np.maximum(known.sum(axis=0), 1)
+    return dollars
 
 
 def _amount(table: TaskTable, name: str) -> Amount:
