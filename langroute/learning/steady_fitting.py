@@ -52,7 +52,7 @@ class SteadyLearner:
         encoder: Fitted | None = None,
         cautions: Sequence[float] = CAUTIONS,
         folds: int = 5,
-        deals: int = 20,
+        deals: int = 4,
     ) -> None:
         self._encoder = encoder
         self._cautions = tuple(cautions)
