@@ -27,7 +27,7 @@ _ASSUMED = (
 _ASSUMED_OF_QUALITY = ("what another arm would have answered is not known, so nothing is said of quality",)
 _ASSUMED_OF_LEARNED = (
     "what another arm would have answered is not known: success is what the learned estimator expects, model-based",
-    "an episode's success changes by the mean of what is expected of its steps",
+    "losses of success that are expected of an episode's steps add up, gains count by their mean",
 )
 _ASSUMED_OF_METERED = ("metered calls whose price or usage is not known are left out",)
 _ASSUMED_OF_DECISIONS = (
@@ -95,12 +95,16 @@ class Replayed:
 
     @property
     def gain(self) -> float | None:
-        """Success that a learned estimator expects the changes of arm to add: their mean; None where none was asked.
+        """Success that a learned estimator expects the changes of arm to add; None where none was asked.
 
-        The mean, because what is learned of a step is mostly the success of its whole episode, as in ``evaluate``.
+        Losses add up over the steps, gains count by their mean: what is learned of a step is mostly the success of its
+        whole episode, so added gains would count it over and over, and a mean of losses hides that each step can fail.
+        Cautious on both sides, and langroute's own rule.
         """
         gains = [call.gain for call in self.calls if call.gain is not None]
-        return round(sum(gains) / len(gains), 6) if gains else None
+        if not gains:
+            return None
+        return round(sum(gain for gain in gains if gain < 0) + sum(gain for gain in gains if gain > 0) / len(gains), 6)
 
     @property
     def changed(self) -> int:

@@ -27,7 +27,8 @@ def shrunk_success(tallies: Tallies, dollars: Floats) -> Floats:
     expected: Floats = line @ np.linalg.lstsq(line, mean, rcond=None)[0]
     left = mean - expected
     spread = max(0.0, float((left**2).sum() / (len(mean) - line.shape[1]) - error.mean()))
-    return np.clip(expected + left * spread / np.maximum(spread + error, 1e-12), 0.0, 1.0)
+    found: Floats = np.clip(expected + left * spread / np.maximum(spread + error, 1e-12), 0.0, 1.0)
+    return found
 
 
 def cautious_success(tallies: Tallies, dollars: Floats, *, caution: float) -> Floats:
@@ -53,8 +54,13 @@ def cautious_success(tallies: Tallies, dollars: Floats, *, caution: float) -> Fl
         if gain > 0 and gain >= caution * error:
             kept.append(arm)
     ceiling = np.array([max((found[arm] for arm in kept if dollars[arm] <= dollar), default=1.0) for dollar in dollars])
+<<<<<<< HEAD
     capped: NDArray[np.float64] = np.minimum(found, ceiling)
     return capped
+=======
+    wary: Floats = np.minimum(found, ceiling)
+    return wary
+>>>>>>> harm
 
 
 def _means(tallies: Tallies) -> tuple[Floats, Floats]:

@@ -35,9 +35,12 @@ TRIED = {
     "same, dearer arms only beyond 2 standard errors": {"mcpmark": -0.162, "swebench_verified": -0.020},
     "mean over 40 bootstrap choices, costs by group and text": {"mcpmark": -0.085, "swebench_verified": -0.076},
     "success by group too, 20 tasks against it": {"mcpmark": -0.114},
+    "the library's estimator, always caution 0": {"mcpmark": -0.073, "swebench_verified": -0.113},
+    "the library's estimator, always caution 1": {"mcpmark": -0.158, "swebench_verified": -0.046},
+    "the library's estimator, always caution 2": {"mcpmark": -0.188, "swebench_verified": -0.024},
     "abilities and difficulty by text": {"mcpmark": -0.073, "swebench_verified": -0.085},
 }
-"""Scratch variants, mean gap closed over 3 or 4 deals of five folds, nothing nested: how they compare, no more."""
+"""Variants, most of them scratch: mean gap closed over 3 or 4 deals of five folds, nothing nested: how they compare, no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

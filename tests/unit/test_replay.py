@@ -147,7 +147,11 @@ def test_a_learned_estimator_tells_what_it_expects_of_the_changes() -> None:
     assert [gain is None for gain in gains] == [not _accepted(record) for record in episode() if record.outcome]
     known = [gain for gain in gains if gain is not None]
     assert known[-1] > 0  # the report was made by the small arm
+    assert min(known) >= 0
     assert replayed.gain == pytest.approx(sum(known) / len(known))
+    cheaper = decider(arms=ARMS, estimator=SampleEstimator(), governor=SampleGovernor(), policy=PinnedPolicy(["small"]))
+    lost = replay_episode(episode(), arms=ARMS, policy_name="learned", decide=cheaper, learned=True)
+    assert lost.gain == pytest.approx(sum(call.gain for call in lost.calls if call.gain is not None)) < 0
     assert any("model-based" in text for text in replayed.assumptions)
     blind = replay_episode(episode(), arms=ARMS, policy_name="beliefs", decide=decide)
     assert blind.gain is None
