@@ -54,13 +54,8 @@ def cautious_success(tallies: Tallies, dollars: Floats, *, caution: float) -> Fl
         if gain > 0 and gain >= caution * error:
             kept.append(arm)
     ceiling = np.array([max((found[arm] for arm in kept if dollars[arm] <= dollar), default=1.0) for dollar in dollars])
-<<<<<<< HEAD
-    capped: NDArray[np.float64] = np.minimum(found, ceiling)
-    return capped
-=======
     wary: Floats = np.minimum(found, ceiling)
     return wary
->>>>>>> harm
 
 
 def _means(tallies: Tallies) -> tuple[Floats, Floats]:

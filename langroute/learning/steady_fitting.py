@@ -143,15 +143,9 @@ def _dollars(table: TaskTable) -> Floats:
     if "cost" not in table.knows:
         return np.ones(len(table.tallies.arms))
     known = ~np.isnan(table.tallies.cost)
-<<<<<<< HEAD
-    total: Floats = np.where(known, table.tallies.cost, 0.0).sum(axis=0)
-    mean: Floats = total / np.maximum(known.sum(axis=0), 1)
-    return mean
-=======
     total = np.where(known, table.tallies.cost, 0.0).sum(axis=0)
     dollars: Floats = total / np.maximum(known.sum(axis=0), 1)
     return dollars
->>>>>>> harm
 
 
 def _amount(table: TaskTable, name: str) -> Amount:

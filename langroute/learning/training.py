@@ -36,8 +36,8 @@ class Trained:
         lesson: fitted on all rows.
         data: what it was trained on, as plain data.
         metrics: measured out of fold, as plain data: each with ``value``, ``low``, ``high`` and the same of baselines.
-            targets: prices of a dollar for targets, found out of fold; None where there are none, or a policy was fitted.
-            acceptance: the rule that cheap answers must pass, and what it certifies; None where none was asked for.
+        targets: prices of a dollar for targets, found out of fold; None where there are none.
+        acceptance: the rule that cheap answers must pass, and what it certifies; None where none was asked for.
         policy: the rule of choice that was fitted; None for the router's own.
     """
 
