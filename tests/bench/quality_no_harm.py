@@ -40,11 +40,7 @@ TRIED = {
     "the library's estimator, always caution 2": {"mcpmark": -0.188, "swebench_verified": -0.024},
     "abilities and difficulty by text": {"mcpmark": -0.073, "swebench_verified": -0.085},
 }
-<<<<<<< HEAD
-"""Variants, most of them scratch: mean gap closed over 3 or 4 deals of five folds, nothing nested."""
-=======
 """Variants, most of them scratch: mean gap closed over 3 or 4 deals of folds, nothing nested; to compare, no more."""
->>>>>>> harm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
