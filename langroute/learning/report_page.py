@@ -4,7 +4,10 @@ from html import escape
 from typing import Any
 
 from langroute.errors import ConfigError
-from langroute.learning.report import Report, shown_lines
+from langroute.learning.report import Report, Told, shown_lines
+
+_WIDE = 20
+"""Where the dearest costs this many times the cheapest, costs are drawn on a logarithmic axis."""
 
 
 def page_of(report: Report, *, title: str) -> str:
@@ -35,15 +38,20 @@ def page_of(report: Report, *, title: str) -> str:
 def _table(report: Report) -> str:
     rows = "".join(
         f"<tr><td>{escape(line.name)}</td><td>{line.dollars:.6g}</td><td>{line.quality.point:.4f}</td>"
-        f"<td>[{line.quality.low:.4f}, {line.quality.high:.4f}]</td></tr>"
+        f"<td>{_interval(line.quality)}</td></tr>"
         for line in shown_lines(report)
     )
     measures = "".join(
-        f"<tr><td>{escape(name)}</td><td></td><td>{told.point:.4f}</td><td>[{told.low:.4f}, {told.high:.4f}]</td></tr>"
+        f"<tr><td>{escape(name)}</td><td></td><td>{told.point:.4f}</td><td>{_interval(told)}</td></tr>"
         for name, told in report.measures.items()
     )
     head = "<tr><th></th><th>dollars</th><th>quality</th><th>95% interval</th></tr>"
     return f"<table>{head}{rows}{measures}</table>"
+
+
+def _interval(told: Told) -> str:
+    """The interval; empty where none was worked out."""
+    return "" if told.low == told.high else f"[{told.low:.4f}, {told.high:.4f}]"
 
 
 def _frontier(report: Report, figure: Any, scatter: Any) -> Any:
@@ -53,23 +61,17 @@ def _frontier(report: Report, figure: Any, scatter: Any) -> Any:
         ("this policy, by price of a dollar", own, "lines"),
         ("hull of single arms", list(report.hull), "lines"),
         ("oracle", list(report.oracle), "lines"),
-        ("table", [(line.dollars, line.quality.point) for line in report.lines], "markers+text"),
+        *((line.name, [(line.dollars, line.quality.point)], "markers") for line in report.lines),
     ]
     for name, points, mode in parts:
         if points:
             ordered = sorted(points)
-            labels = [line.name for line in sorted(report.lines, key=lambda line: (line.dollars, line.quality.point))]
             drawn.add_trace(
-                scatter(
-                    x=[x for x, _ in ordered],
-                    y=[y for _, y in ordered],
-                    mode=mode,
-                    name=name,
-                    text=labels if name == "table" else None,
-                    textposition="top center",
-                )
+                scatter(x=[x for x, _ in ordered], y=[y for _, y in ordered], mode=mode, name=name, marker={"size": 9})
             )
-    drawn.update_xaxes(title_text="dollars")
+    costs = [x for _, points, _ in parts for x, _ in points]
+    wide = bool(costs) and min(costs) > 0 and max(costs) > _WIDE * min(costs)
+    drawn.update_xaxes(title_text="dollars", type="log" if wide else "linear")
     drawn.update_yaxes(title_text="mean success")
     return drawn
 
