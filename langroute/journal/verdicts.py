@@ -101,6 +101,13 @@ def on_steps(actions: Iterable[ActionTaken]) -> dict[int, Verdict]:
     }
 
 
+DOUBTS = frozenset(
+    {"low_confidence", "uncertified", "unscored", "undecided", "low_quality", "doubtful", "verifier_unclear"}
+)
+"""Defects, up to a colon, by which rules say that they do not trust an answer. That is no verdict on it."""
+
+
 def flaws(outcome: Outcome) -> tuple[str, ...]:
-    """What was wrong with an answer; not knowing its price is none of its faults."""
-    return tuple(defect for defect in outcome.defects if defect not in (PRICE_UNKNOWN, USAGE_UNKNOWN))
+    """What was wrong with an answer; not knowing its price is no fault of it, nor that a rule did not trust it."""
+    known = (PRICE_UNKNOWN, USAGE_UNKNOWN)
+    return tuple([defect for defect in outcome.defects if defect not in known and defect.split(":")[0] not in DOUBTS])

@@ -48,16 +48,20 @@ def credit_of(
 ) -> Credited | None:
     """The success of one attempt at a step; None when nothing is known of it.
 
-    In this order: an attempt whose answer was rejected, or passed on with faults, failed; what somebody said of the
-    step; what somebody said of the episode; and if ``quality`` is ``validity``, that the answer was well-formed.
+    In this order: an attempt whose answer was rejected for a fault failed, and of one that was only doubted nothing is
+    known, for neither the episode nor a word on the step speaks of it; what somebody said of the step; an answer that
+    was passed on with faults failed; what somebody said of the episode; and if ``quality`` is ``validity``, that the
+    answer was well-formed.
 
     Args:
         own: what was said of the step.
         episode: what was said of the episode.
         accepted: whether the answer was passed on.
-        flawed: whether something was found wrong with it.
+        flawed: whether something was found wrong with it; a doubt is no such thing.
         quality: what to take where nobody said anything.
     """
+    if not accepted and not flawed:
+        return None
     if not accepted:
         return Credited(success=0.0, level="step", source="validity", credit="own")
     if own is not None:

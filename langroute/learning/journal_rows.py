@@ -18,6 +18,7 @@ NO_CALL = "decisions without a call (stopped or refused)"
 FAILED = "calls that ended in an error, which says nothing of an answer"
 UNKNOWN_ARM = "metered calls of models that the pool lacks"
 UNKNOWN_SUCCESS = "calls of episodes whose success nobody said"
+DOUBTED = "answers that were rejected on a doubt alone, which is no verdict on them"
 UNKNOWN_EPISODES = "episodes whose success nobody said"
 OTHER_ENCODERS = "encoded texts of another length than the first (their rows stand without them)"
 EMPTY = "episodes without a call"
@@ -80,7 +81,7 @@ def step_rows(episode: StoredEpisode, tally: Tally, *, quality: Quality = "known
         flawed = bool(flaws(outcome))
         credited = credit_of(own=own, episode=said, accepted=outcome.accepted, flawed=flawed, quality=quality)
         if credited is None:
-            tally.left_out[UNKNOWN_SUCCESS] += 1
+            tally.left_out[UNKNOWN_SUCCESS if outcome.accepted else DOUBTED] += 1
             continue
         rows.append(_step_row(episode, record, outcome, credited, run=runs[outcome.arm]))
         runs[outcome.arm] += 1

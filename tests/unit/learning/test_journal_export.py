@@ -13,14 +13,15 @@ from episode_samples import END, episode
 from langroute.errors import ConfigError, EpisodeNotFound
 from langroute.estimators.columns import NUMBERS, WORDS, row_of
 from langroute.journal import MemoryJournal, SqliteJournal
-from langroute.journal.verdicts import Verdict, judge, on_steps
+from langroute.journal.verdicts import Verdict, flaws, judge, on_steps
+from langroute.learning.credit import credit_of
 from langroute.learning.export import export_journal
 from langroute.learning.journal_rows import FAILED, NO_CALL, UNKNOWN_EPISODES, UNKNOWN_SUCCESS
 from langroute.learning.outcomes import OutcomeTable
 from langroute.learning.reading import read_table
 from langroute.learning.schema import Columns
 from langroute.protocols import Journal
-from langroute.records import EpisodeEnd, Record
+from langroute.records import EpisodeEnd, Outcome, Record
 
 HUMAN = Verdict(success=0.0, source="human")
 RECORDS = episode()
@@ -217,3 +218,18 @@ def test_a_journal_that_cannot_list_is_refused(journal: MemoryJournal, tmp_path:
 
     with pytest.raises(ConfigError, match="Blind has no every_episode"):
         export_journal(Blind(), tmp_path / "out.jsonl")  # type: ignore[arg-type]
+
+
+def test_a_doubt_is_no_verdict() -> None:
+    """An answer that a rule did not trust is not known to be wrong: rejected it is left out, passed on it is no fault."""
+    doubted = Outcome(arm="small", defects=("low_confidence:marginal_risk", "doubtful"))
+    assert flaws(doubted) == ()
+    assert flaws(Outcome(arm="small", defects=("low_quality:0.3", "invalid_tool_call"))) == ("invalid_tool_call",)
+    episode = Verdict(success=1.0, source="success")
+    assert credit_of(own=None, episode=episode, accepted=False, flawed=False) is None
+    passed = credit_of(own=None, episode=episode, accepted=True, flawed=False)
+    assert passed is not None
+    assert (passed.success, passed.credit) == (1.0, "episode")
+    failed = credit_of(own=None, episode=episode, accepted=False, flawed=True)
+    assert failed is not None
+    assert (failed.success, failed.credit) == (0.0, "own")
