@@ -60,14 +60,13 @@ def credit_of(
         flawed: whether something was found wrong with it; a doubt is no such thing.
         quality: what to take where nobody said anything.
     """
-    if not accepted and not flawed:
-        return None
+    failed = Credited(success=0.0, level="step", source="validity", credit="own")
     if not accepted:
-        return Credited(success=0.0, level="step", source="validity", credit="own")
+        return failed if flawed else None
     if own is not None:
         return Credited(success=own.success, level="step", source=own.source, credit="own")
     if flawed:
-        return Credited(success=0.0, level="step", source="validity", credit="own")
+        return failed
     if episode is not None:
         return Credited(success=episode.success, level="episode", source=episode.source, credit="episode")
     if quality == "validity":

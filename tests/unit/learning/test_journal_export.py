@@ -221,7 +221,7 @@ def test_a_journal_that_cannot_list_is_refused(journal: MemoryJournal, tmp_path:
 
 
 def test_a_doubt_is_no_verdict() -> None:
-    """An answer that a rule did not trust is not known to be wrong: rejected it is left out, passed on it is no fault."""
+    """An answer that a rule did not trust is not known to be wrong: it is left out if rejected, and no fault if not."""
     doubted = Outcome(arm="small", defects=("low_confidence:marginal_risk", "doubtful"))
     assert flaws(doubted) == ()
     assert flaws(Outcome(arm="small", defects=("low_quality:0.3", "invalid_tool_call"))) == ("invalid_tool_call",)
