@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from langroute.acceptance.validity import ValidityAcceptance
-from langroute.acceptance.worth import DOUBTFUL
 from langroute.artifacts import open_policy
 from langroute.budget import Budget
 from langroute.estimators.prior import PriorEstimator
@@ -90,11 +89,7 @@ def collect(
         router.flush()
         tally = Tally()
         episodes = [_stored(router.journal, run.episode) for run in runs.runs]
-        rows = [
-            _with_text(row, noting, float(run.success))
-            for episode, run in zip(episodes, runs.runs, strict=True)
-            for row in step_rows(episode, tally)
-        ]
+        rows = [_with_text(row, noting) for episode in episodes for row in step_rows(episode, tally)]
     return Collected(columns=_columns(rows), tally=tally, runs=runs)
 
 
@@ -141,15 +136,9 @@ def _stored(journal: Journal, episode: str) -> StoredEpisode:
     )
 
 
-def _with_text(row: Row, noting: NotingEstimator, success: float) -> Row:
-    """A row with what was asked in place of its vector.
-
-    An answer that was doubted was not wrong for that: its row has its episode's success, as all that were not judged.
-    """
-    told = {**row, "group": "lab", "text": noting.text_of(row["encoded"]), "encoded": ()}
-    if row["defects"] == DOUBTFUL:
-        told |= {"success": success, "level": "episode", "success_source": "success", "credit": "episode"}
-    return told
+def _with_text(row: Row, noting: NotingEstimator) -> Row:
+    """A row with what was asked in place of its vector."""
+    return {**row, "group": "lab", "text": noting.text_of(row["encoded"]), "encoded": ()}
 
 
 def _columns(rows: Sequence[Row]) -> Columns:
