@@ -239,9 +239,14 @@ def _parsed_calls(exchange: Exchange) -> dict[str, list[Any]]:
     for call in exchange.calls:
         raw = _wire_call(call.id, call.name, call.arguments)
         try:
-            valid.append(parse_tool_call(raw, return_id=True))
+            parsed = parse_tool_call(raw, return_id=True)
         except ValueError as exc:
             invalid.append(make_invalid_tool_call(raw, str(exc)))
+            continue
+        if parsed is not None and isinstance(parsed["args"], dict):
+            valid.append(parsed)
+        else:  # JSON, but a number or a list: LangChain takes objects only
+            invalid.append(make_invalid_tool_call(raw, "the arguments are no JSON object"))
     return {"tool_calls": valid, "invalid_tool_calls": invalid}
 
 

@@ -169,3 +169,15 @@ def test_a_model_pickles_by_its_settings() -> None:
     copy = pickle.loads(pickle.dumps(LabChatModel(model="lab-large", temperature=0.5)))
     assert isinstance(copy, BaseChatModel)
     assert copy == LabChatModel(model="lab-large", temperature=0.5)
+
+
+@pytest.mark.parametrize("written", ["484848", "[1]", '"1+1"'])
+def test_arguments_that_are_no_object_are_an_invalid_call(
+    local: LabChatModel, engine: ScriptedEngine, written: str
+) -> None:
+    """JSON that is a number, a list or a text is told as an invalid call with what was written, and raises nothing."""
+    engine.script = lambda prompt: [CALL, "Calculator", written]
+    answer = local.bind_tools([Calculator]).invoke("go on")
+    assert answer.tool_calls == []
+    (call,) = answer.invalid_tool_calls
+    assert (call["name"], call["args"]) == ("Calculator", written)
