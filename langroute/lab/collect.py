@@ -4,7 +4,6 @@ Only what a user would know goes into the table: whether the task was answered r
 models were, and what was malformed. The lab could grade each plan and each call by itself; it does not.
 """
 
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 from langroute.acceptance.validity import ValidityAcceptance
 from langroute.artifacts import open_policy
 from langroute.budget import Budget
+from langroute.errors import ConfigError
 from langroute.estimators.prior import PriorEstimator
 from langroute.governor import BudgetGovernor
 from langroute.lab.demo import CONFIG, lab_pool, run_policy
@@ -70,7 +70,7 @@ def collect(
     Args:
         tasks: what to run; each is an episode of its own.
         share: of the steps that are drawn evenly from the permitted arms.
-        seed: of the exploration.
+        seed: of the exploration; the same seed and tasks are explored alike, and have the same episode ids.
         base: folder of a learned policy that makes the other decisions; the default policy when left out.
         price_of_dollar: success given up per dollar saved, for a learned base.
         budget: of each task; none when left out.
@@ -79,12 +79,14 @@ def collect(
         progress: told how many tasks are done.
 
     Raises:
-        ConfigError: the share or the price is out of range.
+        ConfigError: the share or the price is out of range, or the store holds this collection already.
         ArtifactInvalid: the base cannot be read.
     """
     arms = lab_pool() if pool is None else pool
-    run_id = f"collect-{uuid.uuid4().hex[:6]}"
+    # Draws depend on the names of the episodes, so that these must not change from run to run.
+    run_id = f"collect-{seed}-{tasks[0].seed if tasks else 0}"
     with _exploring(arms, share, seed, base, price_of_dollar, budget, store) as (router, noting):
+        _refuse_collected(router.journal, run_id)
         runs = run_policy("exploring", tasks, router, run_id=run_id, progress=progress, workers=1)
         router.flush()
         tally = Tally()
@@ -124,6 +126,11 @@ def _exploring(
         config=CONFIG,
     ) as router:
         yield router, noting
+
+
+def _refuse_collected(journal: Journal, run_id: str) -> None:
+    if any(episode.startswith(f"{run_id}-") for episode in journal.episodes(limit=1_000_000)):
+        raise ConfigError(f"{run_id} was collected in this store before; take another seed or store", field="seed")
 
 
 def _stored(journal: Journal, episode: str) -> StoredEpisode:

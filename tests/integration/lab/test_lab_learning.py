@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from langroute.artifacts import open_policy
 from langroute.cli.app import app
+from langroute.errors import ConfigError
 from langroute.lab.collect import Collected, collect, fresh_tasks
 from langroute.lab.demo import lab_pool
 from langroute.lab.learned import CALIBRATE_SEED, Priced, learn, live, try_prices, versus
@@ -71,11 +72,22 @@ def test_the_text_is_what_was_asked(collected: Collected) -> None:
     assert all(text == f"{problems[task]}\nplan" for task, text in plans)
 
 
-def test_another_seed_explores_other_steps(collected: Collected) -> None:
-    """Another seed explores other steps of the same tasks, and what is asked first does not change."""
-    draws = {seed: collect(fresh_tasks(4), pool=pool(), share=0.6, seed=seed) for seed in (4, 5)}
-    assert draws[4].columns["arm"].tolist() != draws[5].columns["arm"].tolist()
-    assert draws[4].columns["input_tokens"][0] == collected.columns["input_tokens"][0]
+def test_the_seed_decides_what_is_explored(collected: Collected) -> None:
+    """The same seed and tasks are explored alike, call by call; another seed explores other steps."""
+    again, other = (collect(fresh_tasks(4), pool=pool(), share=0.6, seed=seed) for seed in (4, 5))
+    calls = len(again.columns["arm"])
+    for name in ("task", "arm", "propensity", "success", "confidence"):
+        assert again.columns[name].tolist() == collected.columns[name][:calls].tolist()
+    assert other.columns["arm"].tolist() != again.columns["arm"].tolist()
+
+
+def test_a_store_holds_a_collection_once(tmp_path: Path) -> None:
+    """Collecting the same again into the same store is refused before any call, and says the way out."""
+    store = f"sqlite:///{tmp_path / 'lab.db'}"
+    collect(fresh_tasks(1), pool=pool(), store=store, seed=1)
+    with pytest.raises(ConfigError, match="seed: collect-1-20000000 was collected in this store before"):
+        collect(fresh_tasks(1), pool=pool(), store=store, seed=1)
+    collect(fresh_tasks(1), pool=pool(), store=store, seed=2)
 
 
 def test_a_table_survives_its_file(collected: Collected, tmp_path: Path) -> None:
