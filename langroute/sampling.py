@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from langroute.acts import Act, Call, Close, Compare, Draw, Prefer, Reply, Sample
-from langroute.bookings import Attempt, credible
+from langroute.bookings import Attempt, credible, outcome_of
 from langroute.books import Amount, HoldRequest
 from langroute.candidates import Candidate
 from langroute.errors import ConfigError
@@ -79,43 +79,30 @@ class _Bill:
 
 def drawn(record: Record, request: HoldRequest, draw: Draw, reply: Reply, latency_ms: float) -> Attempt:
     """An attempt of several calls, of which this reply was chosen."""
-    bill, call = _bill(request, draw), draw.samples[0].call
-    outcome = Outcome(
-        arm=call.arm.name,
-        usage=bill.usage,
-        cost_nano=bill.amount.nano_usd,
-        worst_case=bill.worst_case,
-        latency_ms=latency_ms,
-        confidence=reply.confidence,
-        uncertainty=reply.uncertainty,
-        options=reply.options,
-        defects=reply.defects,
-        served_by=reply.served_by,
-        service_tier=reply.service_tier,
-        swapped=call.swapped,
-        samples=len(draw.samples),
-        failed_samples=bill.failed,
-        agreement=reply.agreement,
-    )
-    return Attempt(record=record, request=request, outcome=outcome, amount=bill.amount, value=reply.value)
+    call = draw.samples[0].call
+    outcome = outcome_of(call.arm, reply, request, latency_ms, swapped=call.swapped)
+    return replace(_billed(record, request, draw, changed(outcome, agreement=reply.agreement)), value=reply.value)
 
 
 def failed_draw(record: Record, request: HoldRequest, draw: Draw, fault: Fault, latency_ms: float) -> Close:
     """Book several calls of which no answer is passed on: none came, or they were cut off."""
-    bill, call = _bill(request, draw), draw.samples[0].call
-    outcome = Outcome(
-        arm=call.arm.name,
+    call = draw.samples[0].call
+    outcome = Outcome(arm=call.arm.name, latency_ms=latency_ms, accepted=False, error=fault.name, swapped=call.swapped)
+    return _billed(record, request, draw, outcome).close()
+
+
+def _billed(record: Record, request: HoldRequest, draw: Draw, outcome: Outcome) -> Attempt:
+    """The attempt with what all its calls cost together, in place of what one of them did."""
+    bill = _bill(request, draw)
+    outcome = changed(
+        outcome,
         usage=bill.usage,
         cost_nano=bill.amount.nano_usd,
         worst_case=bill.worst_case,
-        latency_ms=latency_ms,
-        accepted=False,
-        error=fault.name,
-        swapped=call.swapped,
         samples=len(draw.samples),
         failed_samples=bill.failed,
     )
-    return Attempt(record=record, request=request, outcome=outcome, amount=bill.amount).close()
+    return Attempt(record=record, request=request, outcome=outcome, amount=bill.amount)
 
 
 def _bill(request: HoldRequest, draw: Draw) -> _Bill:
