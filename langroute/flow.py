@@ -29,7 +29,7 @@ from langroute.episodes import Episode, RunPlace
 from langroute.errors import BudgetExceeded
 from langroute.faults import classify_fault
 from langroute.learned import Learned
-from langroute.parties import Books, Observe, Router
+from langroute.parties import Books, Observe, Router, ms_since
 from langroute.protocols import Acceptance
 from langroute.quick import changed
 from langroute.records import Arm, Measure, Record, Rejection, Step
@@ -152,7 +152,7 @@ def _made(router: Router, request: HoldRequest, call: Call, learned: Learned) ->
     except BaseException as error:
         yield from _fail(router, request, call, learned, error, began, draw)
         return None
-    took = _ms(router, began)
+    took = ms_since(router, began)
     if draw is not None:
         return drawn(call.record, request, draw, reply, took)
     return ended(call.arm, reply, request, took, record=call.record, swapped=call.swapped)
@@ -173,7 +173,7 @@ def _fail(
     others = _another_arm(record, barred_too)
     may = not call.started and learned.faults + 1 < router.attempts_on_fault
     again = may and (fault.transient or (fault.elsewhere and others))
-    took = _ms(router, began)
+    took = ms_since(router, began)
     close = (
         failed(record, request, call, fault, took) if draw is None else failed_draw(record, request, draw, fault, took)
     )
@@ -275,7 +275,3 @@ def _same_model(router: Router, record: Record, arm: Arm) -> list[str]:
 
 def _another_arm(record: Record, barred: Sequence[str]) -> bool:
     return any(permit.allowed and permit.arm not in barred for permit in record.ruling.permits)
-
-
-def _ms(router: Router, began: float) -> float:
-    return round((router.clock.elapsed() - began) * 1000, 3)

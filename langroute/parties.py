@@ -53,3 +53,8 @@ class Observe(Protocol):
             compress: first make the prompt shorter that will be sent, if the door has the means.
         """
         ...
+
+
+def ms_since(router: Router, began: float) -> float:
+    """Milliseconds since a moment of the router's clock that never goes back."""
+    return round((router.clock.elapsed() - began) * 1000, 3)

@@ -20,7 +20,7 @@ from langroute.episodes import Episode, RunPlace
 from langroute.errors import BudgetExceeded
 from langroute.faults import classify_fault
 from langroute.money import format_dollars
-from langroute.parties import Router
+from langroute.parties import Router, ms_since
 from langroute.protocols import Acceptance, AnswerReader
 from langroute.quick import changed
 from langroute.records import Arm, Features, Measure, Outcome, Pressure, Record, Step, Verdict
@@ -186,12 +186,12 @@ def _made(
         reply: Reply = yield call
     except BaseException as error:
         fault = classify_fault(error)
-        yield failed(record, request, call, fault, _ms(router, began))
+        yield failed(record, request, call, fault, ms_since(router, began))
         if not isinstance(error, Exception):
             raise
         _log.warning("a check by %s failed, and the answer stands: %s", arm.name, error)
         return fault.name
-    check = ended(arm, reply, request, _ms(router, began), record=record, swapped=call.swapped)
+    check = ended(arm, reply, request, ms_since(router, began), record=record, swapped=call.swapped)
     yield check.close()
     return check
 
@@ -210,7 +210,3 @@ def _read(
     readable = other and not check.outcome.defects
     verdict = "unclear" if not readable else "same" if mine == other else "different"
     return _Finding(verdict=verdict, reason=f"{by} answered too{because}: {verdict}", better=(check.value,))
-
-
-def _ms(router: Router, began: float) -> float:
-    return round((router.clock.elapsed() - began) * 1000, 3)
