@@ -13,7 +13,7 @@ from typing import Any
 from langroute.acceptance.validity import ValidityAcceptance
 from langroute.artifacts import open_policy
 from langroute.budget import Budget
-from langroute.errors import ConfigError
+from langroute.errors import ConfigError, EpisodeNotFound
 from langroute.estimators.prior import PriorEstimator
 from langroute.governor import BudgetGovernor
 from langroute.lab.demo import CONFIG, lab_pool, run_policy
@@ -34,6 +34,9 @@ COLLECT_SEED = 20_000_000
 
 SHARE = 0.5
 """Share of the steps that are explored."""
+
+_NAME = "exploring"
+"""What the policy is called in the ids of the episodes."""
 
 Progress = Callable[[str, int], None]
 
@@ -87,7 +90,7 @@ def collect(
     run_id = f"collect-{seed}-{tasks[0].seed if tasks else 0}"
     with _exploring(arms, share, seed, base, price_of_dollar, budget, store) as (router, noting):
         _refuse_collected(router.journal, run_id)
-        runs = run_policy("exploring", tasks, router, run_id=run_id, progress=progress, workers=1)
+        runs = run_policy(_NAME, tasks, router, run_id=run_id, progress=progress, workers=1)
         router.flush()
         tally = Tally()
         episodes = [_stored(router.journal, run.episode) for run in runs.runs]
@@ -129,8 +132,11 @@ def _exploring(
 
 
 def _refuse_collected(journal: Journal, run_id: str) -> None:
-    if any(episode.startswith(f"{run_id}-") for episode in journal.episodes(limit=1_000_000)):
-        raise ConfigError(f"{run_id} was collected in this store before; take another seed or store", field="seed")
+    try:
+        journal.records(f"{run_id}-{_NAME}-0")  # tasks are run in order, so the first of them is there if any is
+    except EpisodeNotFound:
+        return
+    raise ConfigError(f"{run_id} was collected in this store before; take another seed or store", field="seed")
 
 
 def _stored(journal: Journal, episode: str) -> StoredEpisode:
