@@ -4,14 +4,12 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
 from langroute.acceptance.spot_checks import SpotCheck
-from langroute.acceptance.verification import checked_kinds
+from langroute.acceptance.verification import JUDGED, checked_kinds
 from langroute.candidates import VerifierCall
 from langroute.errors import ConfigError
 from langroute.records import Kind, Outcome, Record, Step, Verdict
 
 DEFECT = "spot_check_differs"
-
-_JUDGED: tuple[Kind, ...] = ("control", "execution")
 
 
 class StrongChecks:
@@ -41,7 +39,7 @@ class StrongChecks:
         *,
         share: float = 0.02,
         seed: int = 0,
-        kinds: Sequence[Kind] = _JUDGED,
+        kinds: Sequence[Kind] = JUDGED,
         read: Callable[[str], str] | None = None,
     ) -> None:
         if not 0 <= share <= 1:

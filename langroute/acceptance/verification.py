@@ -12,7 +12,8 @@ DEFECT = "verifier_rejected"
 UNCLEAR = "verifier_unclear"
 
 _LEAST_PRICE = 1e-9  # where cost does not matter (lambda 0), a right answer is worth a billion dollars here, no more
-_JUDGED: tuple[Kind, ...] = ("control", "execution")
+JUDGED: tuple[Kind, ...] = ("control", "execution")
+"""Kinds of steps whose answers are checked where nothing else is said."""
 
 
 class SelectiveVerification:
@@ -55,7 +56,7 @@ class SelectiveVerification:
         catches: float = 0.7,
         false_alarms: float = 0.1,
         doubt: Callable[[Record, Outcome], float] | None = None,
-        kinds: Sequence[Kind] = _JUDGED,
+        kinds: Sequence[Kind] = JUDGED,
         output_tokens: int = 64,
         reject_unclear: bool = False,
     ) -> None:

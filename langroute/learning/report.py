@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from langroute.errors import OutcomesInvalid
 from langroute.estimators.rows import Expected, Predictor
 from langroute.learning.baseline_table import baseline_table
 from langroute.learning.baselines import best_single, dearest_single, oracle_frontier, single_hull, singles
-from langroute.learning.bootstrap import bootstrap
+from langroute.learning.bootstrap import Interval, bootstrap
 from langroute.learning.curves import Curve
 from langroute.learning.examples import Examples
 from langroute.learning.folds import folds_by
@@ -38,6 +38,11 @@ class Told:
     point: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, found: Interval) -> Self:
+        """What a bootstrap found."""
+        return cls(point=found.point, low=found.low, high=found.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,8 +193,7 @@ def _at(grid: OutcomeGrid, expected: Expected, price: float, name: str) -> Line:
 
 
 def _mean_told(values: Floats) -> Told:
-    found = bootstrap(lambda rows: float(values[rows].mean()), len(values), resamples=_RESAMPLES)
-    return Told(point=found.point, low=found.low, high=found.high)
+    return Told.of(bootstrap(lambda rows: float(values[rows].mean()), len(values), resamples=_RESAMPLES))
 
 
 def _baseline(grid: OutcomeGrid, name: str, point: Point) -> Line:
@@ -266,10 +270,9 @@ def _of_two(grid: OutcomeGrid, expected: Expected) -> dict[str, Callable[[Rows],
 def _told(of: Callable[[Rows], float | None], size: int) -> Told | None:
     """A measure with its interval; None where it is not defined on this table."""
     try:
-        found = bootstrap(of, size, resamples=_RESAMPLES)
+        return Told.of(bootstrap(of, size, resamples=_RESAMPLES))
     except OutcomesInvalid:
         return None
-    return Told(point=found.point, low=found.low, high=found.high)
 
 
 def _calibration(estimator: Predictor, examples: Examples) -> tuple[tuple[float, float, int], ...]:
