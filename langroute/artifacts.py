@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from langroute.errors import ArtifactInvalid
 from langroute.estimators.artifact import Artifact, Piece, read_artifact
-from langroute.estimators.parts import Fitted
+from langroute.parts import Fitted
 from langroute.protocols import Acceptance, Estimator, RoutingPolicy, TextEncoder
 from langroute.records import Arm, Estimate, Step
 
@@ -125,7 +125,8 @@ def open_policy(folder: str | Path, arms: Sequence[Arm] = ()) -> LearnedPolicy:
         ArtifactInvalid: the folder is damaged or of another version, or a piece cannot be made.
     """
     artifact = read_artifact(folder)
-    found = {section: tuple(made(section, piece, artifact) for piece in pieces) for section, pieces in _all(artifact)}
+    sections = artifact.sections.items()
+    found = {section: tuple(made(section, piece, artifact) for piece in pieces) for section, pieces in sections}
     estimator = cast("Estimator | None", _only(found, "estimator"))
     if estimator is None:
         raise ArtifactInvalid(f"is missing; {artifact.way_out}", field="sections.estimator")
@@ -166,10 +167,6 @@ def made(section: str, piece: Piece, artifact: Artifact) -> Fitted:
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as exc:
         message = f"cannot be made ({type(exc).__name__}: {exc}); {artifact.way_out}"
         raise ArtifactInvalid(message, field=f"sections.{section}") from exc
-
-
-def _all(artifact: Artifact) -> Sequence[tuple[str, tuple[Piece, ...]]]:
-    return list(artifact.sections.items())
 
 
 def _only(found: Mapping[str, tuple[Fitted, ...]], section: str) -> Fitted | None:

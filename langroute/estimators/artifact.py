@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from langroute.errors import ArtifactInvalid
 from langroute.estimators.columns import NUMBERS, WORDS
-from langroute.estimators.parts import Parts
+from langroute.parts import Parts
 
 FORMAT = 1
 """Of the folder; another one is refused."""

@@ -12,9 +12,9 @@ from langroute.estimators.arm_table import ArmTable
 from langroute.estimators.calibration import MonotoneCalibration, logistic, logit
 from langroute.estimators.feature_schema import FeatureSchema
 from langroute.estimators.forest import Forest
-from langroute.estimators.parts import Parts
 from langroute.estimators.prior import BY_PRIOR, PriorEstimator
 from langroute.estimators.rows import Expected, StepRows
+from langroute.parts import Parts
 from langroute.quick import changed
 from langroute.records import Arm, Estimate, Step
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langroute.errors import ArtifactInvalid
-from langroute.estimators.parts import Parts
+from langroute.parts import Parts
 
 _ROWS_AT_ONCE = 4_096
 ALWAYS_LEFT = float(np.finfo(np.float32).max)

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from langroute.errors import ArtifactInvalid
 from langroute.estimators.arm_scale import ArmScale
-from langroute.estimators.parts import Parts
 from langroute.estimators.rows import Expected, StepRows
 from langroute.estimators.text_views import TextViews
+from langroute.parts import Parts
 from langroute.records import Arm, Estimate, Step
 
 _GAIN, _WEAK = 0, 1

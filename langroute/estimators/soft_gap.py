@@ -7,9 +7,9 @@ import numpy as np
 
 from langroute.errors import ArtifactInvalid
 from langroute.estimators.arm_scale import ArmScale
-from langroute.estimators.parts import Parts
 from langroute.estimators.rows import Expected, StepRows
 from langroute.estimators.text_views import TextViews
+from langroute.parts import Parts
 from langroute.records import Arm, Estimate, Step
 
 

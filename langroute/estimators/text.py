@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from langroute.errors import ArtifactInvalid
 from langroute.estimators.ngrams import MOST_BITS, character_grams, word_grams
-from langroute.estimators.parts import Parts
 from langroute.estimators.surface import COUNTS, counts_of
+from langroute.parts import Parts
 
 READINGS = ("word", "character")
 

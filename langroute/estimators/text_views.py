@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from langroute.errors import ArtifactInvalid
 from langroute.estimators.forest import Forest
-from langroute.estimators.parts import Parts
 from langroute.estimators.rows import StepRows
 from langroute.estimators.surface import COUNTS
+from langroute.parts import Parts
 
 VIEWS = ("word", "character", "kernel", "forest")
 _MOST_SPREAD = 4.0

@@ -16,7 +16,7 @@ from langroute.errors import ArtifactInvalid, ConfigError
 from langroute.estimators import artifact as form
 from langroute.estimators.artifact import Piece
 from langroute.estimators.columns import NUMBERS, WORDS
-from langroute.estimators.parts import Fitted
+from langroute.parts import Fitted
 
 Sections = Mapping[str, Fitted | Sequence[Fitted]]
 

@@ -13,12 +13,12 @@ from langroute.estimators.arm_table import ArmTable
 from langroute.estimators.boosted import BoostedEstimator
 from langroute.estimators.calibration import logistic
 from langroute.estimators.feature_schema import FeatureSchema
-from langroute.estimators.parts import Fitted
 from langroute.learning.boosted_sums import ArraySource, Grown, Progress, Source, TreeOptions, grow, no_trees
 from langroute.learning.examples import Examples
 from langroute.learning.isotonic import fit_calibration
 from langroute.learning.learners import Lesson, fitted_encoder
 from langroute.learning.xgboost_trees import forest_of
+from langroute.parts import Fitted
 from langroute.protocols import TextEncoder
 
 LEAST_ROWS, LEAST_TASKS = 40, 10
@@ -68,13 +68,7 @@ class BoostedLearner:
         estimator, _ = boosted(
             source, targets, read.weight, _numbered(read), schema, arms, self.options, seed, self._tell, success=success
         )
-        return Lesson(
-            estimator=estimator,
-            encoder=encoder if schema.text else None,
-            numbers=schema.numbers,
-            words=tuple(schema.vocabulary),
-            text=schema.text,
-        )
+        return Lesson.over(schema, estimator, encoder=encoder)
 
     def _chosen(
         self, read: Examples, schema: FeatureSchema, arms: ArmTable, seed: int

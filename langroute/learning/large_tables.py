@@ -84,7 +84,7 @@ def train_large(
         ),
     }
     tell("judged", 1.0)
-    lesson = Lesson(estimator=estimator, numbers=schema.numbers, words=tuple(schema.vocabulary))
+    lesson = Lesson.over(schema, estimator)
     return Trained(estimator=learner.name, lesson=lesson, data=scanned.described(), metrics=metrics)
 
 

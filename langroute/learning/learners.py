@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 from langroute.errors import ConfigError
-from langroute.estimators.parts import Fitted
+from langroute.estimators.feature_schema import FeatureSchema
 from langroute.learning.examples import Examples
+from langroute.parts import Fitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,17 @@ class Lesson:
     numbers: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     text: int = 0
+
+    @classmethod
+    def over(cls, schema: FeatureSchema, estimator: Fitted, *, encoder: Fitted | None = None) -> Self:
+        """The lesson of an estimator that reads steps by a schema; the encoder only where the schema reads text."""
+        return cls(
+            estimator=estimator,
+            encoder=encoder if schema.text else None,
+            numbers=schema.numbers,
+            words=tuple(schema.vocabulary),
+            text=schema.text,
+        )
 
 
 @runtime_checkable

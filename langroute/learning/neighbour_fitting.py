@@ -51,13 +51,7 @@ class NeighboursLearner:
         contexts = _Contexts(read, most=self._most, seed=seed)
         nearest, strength = self._chosen(contexts, schema, seed)
         estimator = contexts.estimator(schema, np.arange(len(contexts.rows)), nearest=nearest, strength=strength)
-        return Lesson(
-            estimator=estimator,
-            encoder=encoder if schema.text else None,
-            numbers=schema.numbers,
-            words=tuple(schema.vocabulary),
-            text=schema.text,
-        )
+        return Lesson.over(schema, estimator, encoder=encoder)
 
     def _chosen(self, contexts: "_Contexts", schema: FeatureSchema, seed: int) -> tuple[int, float]:
         """The pair that predicts success best on tasks left out; of equals the smoother."""

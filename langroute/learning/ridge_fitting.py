@@ -66,13 +66,7 @@ class RidgeLearner:
             factors={head: np.ones(len(read.arms)) for head in weights if head != "success"},
         )
         _set_factors(estimator, read)
-        return Lesson(
-            estimator=estimator,
-            encoder=encoder if schema.text else None,
-            numbers=schema.numbers,
-            words=tuple(schema.vocabulary),
-            text=schema.text,
-        )
+        return Lesson.over(schema, estimator, encoder=encoder)
 
 
 def _targets(examples: Examples) -> dict[str, Floats]:

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langroute.errors import ConfigError, OutcomesInvalid
-from langroute.estimators.parts import Fitted
 from langroute.learning.cascade_learning import Confidences, learn_cascade
 from langroute.learning.chains import fit_chains
 from langroute.learning.examples import Examples
 from langroute.learning.tallies import Tallies
 from langroute.learning.target_fitting import AllArms, full_grid
 from langroute.money import NANO_PER_DOLLAR
+from langroute.parts import Fitted
 from langroute.policies.difference import DifferencePolicy
 
 Rule = Callable[[Examples, AllArms], Fitted | None]

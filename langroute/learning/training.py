@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langroute.errors import ConfigError, OutcomesInvalid
-from langroute.estimators.parts import Fitted
 from langroute.estimators.rows import Predictor
 from langroute.learning.acceptance_fitting import FittedAcceptance
 from langroute.learning.accepting import acceptance_metrics
@@ -20,6 +19,7 @@ from langroute.learning.learners import Learner, Lesson
 from langroute.learning.model_card import model_card
 from langroute.learning.prediction_measures import Predicted, measured
 from langroute.learning.target_fitting import AllArms
+from langroute.parts import Fitted
 from langroute.prices_of_targets import PriceTable
 from langroute.protocols import TextEncoder
 

@@ -8,9 +8,9 @@ from outcome_tables import ARMS, step_columns
 
 from langroute.errors import ArtifactInvalid
 from langroute.estimators.boosted import BoostedEstimator
-from langroute.estimators.parts import Parts
 from langroute.estimators.prior import BY_PRIOR, PriorEstimator
 from langroute.money import Price
+from langroute.parts import Parts
 from langroute.quick import changed
 from langroute.records import Arm, BudgetView, Step
 from langroute.testing import check_estimator

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from langroute.errors import ArtifactInvalid
 from langroute.estimators.forest import Forest
-from langroute.estimators.parts import Parts
+from langroute.parts import Parts
 
 xgboost = pytest.importorskip("xgboost", reason="trees to compare with are grown by XGBoost")
 

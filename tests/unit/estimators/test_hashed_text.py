@@ -9,10 +9,10 @@ import pytest
 
 from langroute.errors import ArtifactInvalid, OutcomesInvalid
 from langroute.estimators.ngrams import character_grams, word_grams
-from langroute.estimators.parts import Fitted, Parts
 from langroute.estimators.surface import COUNTS, MOST_CHARACTERS, counts_of
 from langroute.estimators.text import HashedText
 from langroute.learning.text_fitting import fit_hashed_text, ridge_directions
+from langroute.parts import Fitted, Parts
 from langroute.protocols import TextEncoder
 
 STRANGE = ("", " \n\t", "\x00", "\ud800", "٣٤ ½ ² 5,,,.", "1" * 500, "x" * 100_000, "Q?\nA.\nB.\nC.", "∀x∃y", "🦜" * 50)

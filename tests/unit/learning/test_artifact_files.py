@@ -14,8 +14,8 @@ from langroute.artifacts import CLASSES, made, open_policy
 from langroute.errors import ArtifactInvalid, ConfigError
 from langroute.estimators import artifact as form
 from langroute.estimators.artifact import read_artifact
-from langroute.estimators.parts import Parts
 from langroute.learning.artifact_files import save_artifact
+from langroute.parts import Parts
 
 
 class Weights:

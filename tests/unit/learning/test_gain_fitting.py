@@ -7,12 +7,12 @@ import pytest
 
 from langroute.errors import ArtifactInvalid, OutcomesInvalid
 from langroute.estimators.gain import GainEstimator
-from langroute.estimators.parts import Parts
 from langroute.estimators.soft_gap import SoftGapEstimator
 from langroute.learning.examples import Examples
 from langroute.learning.gain_fitting import GainLearner, SoftGapLearner, apart_most, preferred, soft_labels
 from langroute.learning.learners import Lesson
 from langroute.learning.view_fitting import ViewOptions
+from langroute.parts import Parts
 from langroute.records import Arm
 from langroute.testing import check_estimator
 
